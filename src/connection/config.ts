@@ -1,0 +1,55 @@
+/**
+ * Every default of a connection, with its unit and its reason.
+ *
+ * @module
+ */
+import type { Duration } from "../util/time.ts";
+
+/** What can be chosen for a connection. */
+export interface Config {
+  /** How long a silent peer keeps the connection alive, in ms; the smaller of both sides' holds. */
+  readonly linger: Duration;
+  /** A challenge is sent after this much outbound silence, in ms. */
+  readonly keepalive: Duration;
+  /** Longest time that an acknowledgement is withheld, in ms. */
+  readonly maxAckDelay: Duration;
+  /** Bytes of a UDP payload. */
+  readonly datagramSize: number;
+  /** Initial credit that the peer gets for all its streams, in bytes. */
+  readonly maxData: number;
+  /** Initial credit that the peer gets for each stream, in bytes. */
+  readonly maxStreamData: number;
+  /** Streams that the peer may have open at once, of each direction. */
+  readonly maxStreamsBidi: number;
+  readonly maxStreamsUni: number;
+  /** Most bytes that the receive windows of all streams together may grow to. */
+  readonly memoryBudget: number;
+  /** Bytes of unacknowledged and unsent data a stream holds before `write` asks the writer to wait. */
+  readonly sendBuffer: number;
+  /** AEAD ids by preference (spec/handshake.md): 1 AES-128-GCM, 2 ChaCha20-Poly1305. */
+  readonly aeads: readonly number[];
+}
+
+// Implementation
+
+/** The defaults. */
+export const DEFAULT_CONFIG: Config = {
+  // As long as QUIC stacks wait by default (RFC 9000 §10.1 leaves the value open); grows once connections can migrate.
+  linger: 30_000,
+  // Half of the 30 s after which common NATs forget a binding (RFC 9000 §10.1.2).
+  keepalive: 15_000,
+  // RFC 9000 §18.2: the default of max_ack_delay.
+  maxAckDelay: 25,
+  // RFC 9000 §14: every path must carry 1200 bytes; nothing larger is assumed.
+  datagramSize: 1200,
+  // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
+  maxData: 768 * 1024,
+  maxStreamData: 256 * 1024,
+  maxStreamsBidi: 100,
+  maxStreamsUni: 100,
+  // A 1 Gbit/s path of 60 ms twice over; what one connection may cost at most in unread data.
+  memoryBudget: 16 * 1024 * 1024,
+  // Keeps a 100 Mbit/s path of 80 ms busy without asking the writer for each packet.
+  sendBuffer: 1024 * 1024,
+  aeads: [1, 2],
+};
