@@ -25,7 +25,7 @@ export class RangeSet {
     // Fast path: numbers mostly arrive in order, so they start or extend the highest range.
     if (length === 0 || start > bounds[length - 1]!) {
       bounds.push(start, end);
-      if (length >= 2 * this.#maxRanges) this.#cut(0, 2);
+      this.#enforceCap();
       return;
     }
     if (start >= bounds[length - 2]!) {
@@ -35,7 +35,7 @@ export class RangeSet {
     this.#merge(start, end);
   }
 
-  /** Command: removes all integers in `[start, end)`. May split a range, even beyond `maxRanges` by one. */
+  /** Command: removes all integers in `[start, end)`. This may split a range, and so reach `maxRanges`. */
   remove(start: number, end: number): void {
     const bounds = this.#bounds;
     if (start >= end) return;
@@ -48,6 +48,7 @@ export class RangeSet {
     const keepsTail = tail > end;
     if (keepsHead && keepsTail && to - from === 2) {
       bounds.splice(from + 1, 0, start, end);
+      this.#enforceCap();
       return;
     }
     let low = from;
@@ -125,13 +126,17 @@ export class RangeSet {
     const to = this.#firstStartingAfter(end);
     if (from === to) {
       bounds.splice(from, 0, start, end);
-      if (bounds.length > 2 * this.#maxRanges) this.#cut(0, 2);
+      this.#enforceCap();
       return;
     }
     if (start < bounds[from]!) bounds[from] = start;
-    const highest = bounds[to - 1]!;
-    bounds[from + 1] = end > highest ? end : highest;
+    bounds[from + 1] = Math.max(end, bounds[to - 1]!);
     if (to - from > 2) this.#cut(from + 2, to - from - 2);
+  }
+
+  /** Forgets the lowest range if there is one too many. */
+  #enforceCap(): void {
+    if (this.#bounds.length > 2 * this.#maxRanges) this.#cut(0, 2);
   }
 
   /** Offset in the array of the first range whose end is above `value`. */
