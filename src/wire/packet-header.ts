@@ -5,13 +5,13 @@
  *  0                   1                   2                   3
  *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
  * +-+-+-+-+-+-+-+-+-------------------------------+---------------+
- * |1|1|S|R|R|R|R|K|     length of this datagram   |               |
+ * |1|1|S|R|R|R|R|K| length of this datagram (16)  |               |
  * +-+-+-+-+-+-+-+-+-------------------------------+               |
  * |              destination connection id (64)                   |
  * |                                               +---------------+
- * |                                               |               |
+ * |                                               | packet number,|
  * +-----------------------------------------------+---------------+
- * |     packet number, low 32 bits (32)           | ciphertext ...
+ * |                 low 32 bits                   | ciphertext …  |
  * +-----------------------------------------------+---------------+
  *
  *  S  space: 0 probe, 1 data      R  reserved: sent as 0, ignored      K  key phase (data only)
