@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
+import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   badCitations,
@@ -17,7 +19,7 @@ import {
 } from "./architecture/citations.ts";
 import { cycles, forbidden, isPure, wrongBarrels, wrongImports } from "./architecture/layers.ts";
 import { checkSnippet, hazards, impurities } from "./architecture/purity.ts";
-import { importsOf, listFiles, parse, readSources, readText } from "./architecture/source-tree.ts";
+import { importsOf, listFiles, parse, ROOT, readSources, readText } from "./architecture/source-tree.ts";
 
 const sources = readSources("src");
 const files = listFiles();
@@ -183,6 +185,17 @@ describe("requirements of spec/", () => {
 
   test("a link from the source to a page of spec/ names a page and a heading that exist", () => {
     const broken = code.flatMap((path) => brokenSpecLinks(path, readText(path)));
+    expect(broken).toEqual([]);
+  });
+
+  test("a relative link on a page leads to a file that is there", () => {
+    const broken = files
+      .filter((path) => path.endsWith(".md"))
+      .flatMap((path) =>
+        [...readText(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link = ""]) => ({ path, link })),
+      )
+      .filter(({ path, link }) => !existsSync(posix.join(ROOT, posix.dirname(path), link)))
+      .map(({ path, link }) => `${path} links to ${link}`);
     expect(broken).toEqual([]);
   });
 
