@@ -16,8 +16,8 @@
  * @module
  */
 import { assert } from "../util/invariant.ts";
+import type { AckFrame } from "./frame.ts";
 import { FRAME_TYPE } from "./frame-type.ts";
-import type { AckFrame } from "./frame-types.ts";
 import type { Reader } from "./reader.ts";
 import { MAX_VARINT, varintLength } from "./varint.ts";
 import type { Writer } from "./writer.ts";

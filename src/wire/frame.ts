@@ -1,59 +1,212 @@
 /**
- * Frames: what packets carry (spec/wire.md#frames). Their layouts follow RFC 9000 §19 where QUIC has the frame.
- *
- * A frame is a type and fields. Types below 0x40 take one byte and are all listed here; extensions carry a length.
- * Decoding allocates nothing but the frame itself, and byte strings in it are views of the packet.
+ * Frames: what packets carry (spec/wire.md#frames). Here they are plain data, told apart by `type`; their bytes are the
+ * business of `frame-codec.ts`.
  *
  * @module
  */
-import { ackFrameLength, encodeAckFrame, readAckFrame } from "./ack-frame.ts";
-import { addressLength, readAddress, writeAddress } from "./address.ts";
-import { CLOSE_CODE } from "./codes.ts";
-import { FIRST_EXTENSION_TYPE, FRAME_TYPE, STREAM_FIN, STREAM_LENGTH, STREAM_OFFSET } from "./frame-type.ts";
-import type {
-  AckFrequencyFrame,
-  CloseFrame,
-  ExtensionFrame,
-  Frame,
-  FrameKind,
-  NewConnectionIdFrame,
-} from "./frame-types.ts";
-import { CONNECTION_ID_SIZE, type PacketSpace } from "./packet-header.ts";
-import type { Reader } from "./reader.ts";
-import { encodeStreamFrame, readStreamFrame, streamFrameLength } from "./stream-frame.ts";
-import { decodeReason, encodeReason, MAX_REASON_BYTES } from "./text.ts";
-import { varintLength } from "./varint.ts";
-import type { Writer } from "./writer.ts";
+import type { Address } from "../util/machine.ts";
+import { FRAME_TYPE } from "./frame-type.ts";
+import type { PacketSpace } from "./packet-header.ts";
 
-export type * from "./frame-types.ts";
+/** Which streams a limit is about. */
+export type StreamDirection = "bidi" | "uni";
 
-// Specification
+/** `count` bytes of nothing. */
+export interface PaddingFrame {
+  readonly type: "padding";
+  readonly count: number;
+}
 
-/** Bytes of the token of a path challenge: as many as nobody guesses in its lifetime (RFC 9000 §8.2.1). */
-export const PATH_TOKEN_SIZE = 8;
+/** Asks for an acknowledgement. */
+export interface PingFrame {
+  readonly type: "ping";
+}
 
-/** The most streams of one kind that an endpoint can ever open: the last one has the id 2^53 − 1 at most. */
-export const MAX_STREAM_COUNT = 2 ** 51;
+/** Totals of packets received with each ECN mark, RFC 9000 §19.3.2. */
+export interface EcnCounts {
+  readonly ect0: number;
+  readonly ect1: number;
+  readonly ce: number;
+}
 
-/** Frames that are encoded by `encodeConnectionFrame`. */
-type ConnectionFrame = Extract<
-  Frame,
-  {
-    readonly type:
-      | "new-connection-id"
-      | "retire-connection-id"
-      | "path-challenge"
-      | "path-response"
-      | "close"
-      | "immediate-ack"
-      | "observed-address"
-      | "ack-frequency"
-      | "extension";
-  }
->;
+/** Which packets have arrived. */
+export interface AckFrame {
+  readonly type: "ack";
+  /** The highest packet number received; equals `ranges[1] − 1`. */
+  readonly largest: number;
+  /** How long the acknowledgement of `largest` was withheld, in microseconds. */
+  readonly delayUs: number;
+  /** `[start0, end0, start1, end1, …]`: half-open and descending, with at least one number missing between two. */
+  readonly ranges: readonly number[];
+  readonly ecn: EcnCounts | undefined;
+}
 
-/** Why no frame could be read: the code with which to close. */
-export type DecodeFailure = typeof CLOSE_CODE.FRAME_ENCODING | typeof CLOSE_CODE.UNSUPPORTED_FRAME;
+/** The sender gives up its half of a stream, of which `finalSize` bytes count as sent. */
+export interface ResetStreamFrame {
+  readonly type: "reset-stream";
+  readonly streamId: number;
+  readonly code: number;
+  readonly finalSize: number;
+}
+
+/** The receiver wants no more of a stream. */
+export interface StopSendingFrame {
+  readonly type: "stop-sending";
+  readonly streamId: number;
+  readonly code: number;
+}
+
+/** A piece of a stream. */
+export interface StreamFrame {
+  readonly type: "stream";
+  readonly streamId: number;
+  /** Place of the first byte of `data` in the stream. */
+  readonly offset: number;
+  /** Whether the stream ends behind `data`. */
+  readonly fin: boolean;
+  /** A view of the packet when decoded. */
+  readonly data: Uint8Array;
+}
+
+/** Credit for all streams together, in bytes since the start. */
+export interface MaxDataFrame {
+  readonly type: "max-data";
+  readonly limit: number;
+}
+
+/** Credit for one stream, in bytes since its start. */
+export interface MaxStreamDataFrame {
+  readonly type: "max-stream-data";
+  readonly streamId: number;
+  readonly limit: number;
+}
+
+/** Streams that the receiver of the frame may have opened since the start. */
+export interface MaxStreamsFrame {
+  readonly type: "max-streams";
+  readonly direction: StreamDirection;
+  readonly limit: number;
+}
+
+/** The sender could send more but for the credit of the connection. */
+export interface DataBlockedFrame {
+  readonly type: "data-blocked";
+  readonly limit: number;
+}
+
+/** The sender could send more but for the credit of the stream. */
+export interface StreamDataBlockedFrame {
+  readonly type: "stream-data-blocked";
+  readonly streamId: number;
+  readonly limit: number;
+}
+
+/** The sender could open a stream but for the limit. */
+export interface StreamsBlockedFrame {
+  readonly type: "streams-blocked";
+  readonly direction: StreamDirection;
+  readonly limit: number;
+}
+
+/** A further id by which the sender can be reached. */
+export interface NewConnectionIdFrame {
+  readonly type: "new-connection-id";
+  readonly sequence: number;
+  readonly retirePriorTo: number;
+  readonly connectionId: Uint8Array;
+}
+
+/** An id of the receiver that the sender of the frame no longer uses. */
+export interface RetireConnectionIdFrame {
+  readonly type: "retire-connection-id";
+  readonly sequence: number;
+}
+
+/** A token to be returned on the same path. */
+export interface PathChallengeFrame {
+  readonly type: "path-challenge";
+  readonly token: Uint8Array;
+}
+
+/** The token of a challenge. */
+export interface PathResponseFrame {
+  readonly type: "path-response";
+  readonly token: Uint8Array;
+}
+
+/** The connection is over. `cause` is the type of the frame that broke the rules, 0 if none or if `application`. */
+export interface CloseFrame {
+  readonly type: "close";
+  readonly application: boolean;
+  readonly code: number;
+  readonly cause: number;
+  /** For people; cut off at 64 bytes of UTF-8 when encoded. */
+  readonly reason: string;
+}
+
+/** Asks for an acknowledgement without delay. */
+export interface ImmediateAckFrame {
+  readonly type: "immediate-ack";
+}
+
+/** Where the packet that is being answered came from. */
+export interface ObservedAddressFrame {
+  readonly type: "observed-address";
+  readonly address: Address;
+}
+
+/** How often the sender of the frame wants acknowledgements. */
+export interface AckFrequencyFrame {
+  readonly type: "ack-frequency";
+  /** The frame with the highest one counts. */
+  readonly sequence: number;
+  /** Ack-eliciting packets that may arrive without an acknowledgement. */
+  readonly threshold: number;
+  readonly maxAckDelayUs: number;
+  /** Packets out of order that call for an acknowledgement at once; 0 for none. */
+  readonly reorderingThreshold: number;
+}
+
+/** Bytes that are delivered at most once, or lost. */
+export interface DatagramFrame {
+  readonly type: "datagram";
+  readonly data: Uint8Array;
+}
+
+/** A frame of an extension that this version does not know and may ignore; `id` is even and at least 0x40. */
+export interface ExtensionFrame {
+  readonly type: "extension";
+  readonly id: number;
+  readonly body: Uint8Array;
+}
+
+/** Any frame. */
+export type Frame =
+  | PaddingFrame
+  | PingFrame
+  | AckFrame
+  | ResetStreamFrame
+  | StopSendingFrame
+  | StreamFrame
+  | MaxDataFrame
+  | MaxStreamDataFrame
+  | MaxStreamsFrame
+  | DataBlockedFrame
+  | StreamDataBlockedFrame
+  | StreamsBlockedFrame
+  | NewConnectionIdFrame
+  | RetireConnectionIdFrame
+  | PathChallengeFrame
+  | PathResponseFrame
+  | CloseFrame
+  | ImmediateAckFrame
+  | ObservedAddressFrame
+  | AckFrequencyFrame
+  | DatagramFrame
+  | ExtensionFrame;
+
+/** The name of a kind of frame. */
+export type FrameKind = Frame["type"];
 
 interface FrameRule {
   /** `both`, or the one space in which packets may carry the frame. */
@@ -89,309 +242,51 @@ const RULES: Readonly<Record<FrameKind, FrameRule>> = {
 };
 
 /** Whether a data packet with such a frame must be acknowledged. */
-export function isAckEliciting(kind: FrameKind): boolean {
-  return RULES[kind].ackEliciting;
+export function isAckEliciting(frame: { readonly type: FrameKind }): boolean {
+  return RULES[frame.type].ackEliciting;
 }
 
 /** Whether a packet of `space` may carry such a frame; if not, receiving one is a PROTOCOL_VIOLATION. */
-export function allowedIn(kind: FrameKind, space: PacketSpace): boolean {
-  const rule = RULES[kind].space;
+export function allowedIn(frame: { readonly type: FrameKind }, space: PacketSpace): boolean {
+  const rule = RULES[frame.type].space;
   return rule === "both" || rule === space;
 }
 
-/**
- * Reads the next frame; a run of padding is one. `undefined` means that the packet breaks the format: then
- * `reader.failed` holds and {@link decodeErrorCode} tells the code to close with. The caller reads while
- * `reader.remaining` is above 0.
- */
-export function decodeFrame(reader: Reader): Frame | undefined {
-  const start = reader.offset;
-  const type = reader.varint();
-  // RFC 9000 §12.4: a frame type takes its shortest form.
-  if (reader.offset - start !== varintLength(type)) reader.fail();
-  const frame = decodeBody(reader, type);
-  return reader.failed ? undefined : frame;
-}
-
-/** Why {@link decodeFrame} failed. */
-export function decodeErrorCode(reader: Reader): DecodeFailure {
-  return reader.failure === "unsupported" ? CLOSE_CODE.UNSUPPORTED_FRAME : CLOSE_CODE.FRAME_ENCODING;
-}
-
-function decodeBody(reader: Reader, type: number): Frame | undefined {
-  if (type >= FRAME_TYPE.STREAM && type <= (FRAME_TYPE.STREAM | STREAM_OFFSET | STREAM_LENGTH | STREAM_FIN)) {
-    return readStreamFrame(reader, type);
-  }
-  if (type >= FIRST_EXTENSION_TYPE) return readExtension(reader, type);
-  switch (type) {
-    case FRAME_TYPE.PADDING:
-      return { type: "padding", count: 1 + reader.skipRun(FRAME_TYPE.PADDING) };
-    case FRAME_TYPE.PING:
-      return { type: "ping" };
-    case FRAME_TYPE.ACK:
-    case FRAME_TYPE.ACK_ECN:
-      return readAckFrame(reader, type);
-    case FRAME_TYPE.RESET_STREAM:
-      return { type: "reset-stream", streamId: reader.varint(), code: reader.varint(), finalSize: reader.varint() };
-    case FRAME_TYPE.STOP_SENDING:
-      return { type: "stop-sending", streamId: reader.varint(), code: reader.varint() };
-    case FRAME_TYPE.MAX_DATA:
-      return { type: "max-data", limit: reader.varint() };
-    case FRAME_TYPE.MAX_STREAM_DATA:
-      return { type: "max-stream-data", streamId: reader.varint(), limit: reader.varint() };
-    case FRAME_TYPE.MAX_STREAMS_BIDI:
-      return { type: "max-streams", direction: "bidi", limit: readStreamCount(reader) };
-    case FRAME_TYPE.MAX_STREAMS_UNI:
-      return { type: "max-streams", direction: "uni", limit: readStreamCount(reader) };
-    case FRAME_TYPE.DATA_BLOCKED:
-      return { type: "data-blocked", limit: reader.varint() };
-    case FRAME_TYPE.STREAM_DATA_BLOCKED:
-      return { type: "stream-data-blocked", streamId: reader.varint(), limit: reader.varint() };
-    case FRAME_TYPE.STREAMS_BLOCKED_BIDI:
-      return { type: "streams-blocked", direction: "bidi", limit: readStreamCount(reader) };
-    case FRAME_TYPE.STREAMS_BLOCKED_UNI:
-      return { type: "streams-blocked", direction: "uni", limit: readStreamCount(reader) };
-    case FRAME_TYPE.DATAGRAM:
-      return { type: "datagram", data: reader.rest() };
-    case FRAME_TYPE.DATAGRAM_LENGTH:
-      return { type: "datagram", data: reader.bytes(reader.varint()) };
-    default:
-      return decodeConnectionFrame(reader, type);
-  }
-}
-
-/** Frames about the connection and its paths. */
-function decodeConnectionFrame(reader: Reader, type: number): Frame | undefined {
-  switch (type) {
-    case FRAME_TYPE.NEW_CONNECTION_ID:
-      return readNewConnectionId(reader);
-    case FRAME_TYPE.RETIRE_CONNECTION_ID:
-      return { type: "retire-connection-id", sequence: reader.varint() };
-    case FRAME_TYPE.PATH_CHALLENGE:
-      return { type: "path-challenge", token: reader.bytes(PATH_TOKEN_SIZE) };
-    case FRAME_TYPE.PATH_RESPONSE:
-      return { type: "path-response", token: reader.bytes(PATH_TOKEN_SIZE) };
-    case FRAME_TYPE.CLOSE_TRANSPORT:
-      return {
-        type: "close",
-        application: false,
-        code: reader.varint(),
-        cause: reader.varint(),
-        reason: readReason(reader),
-      };
-    case FRAME_TYPE.CLOSE_APPLICATION:
-      return { type: "close", application: true, code: reader.varint(), cause: 0, reason: readReason(reader) };
-    case FRAME_TYPE.IMMEDIATE_ACK:
-      return { type: "immediate-ack" };
-    case FRAME_TYPE.OBSERVED_ADDRESS:
-      return { type: "observed-address", address: readAddress(reader) };
-    case FRAME_TYPE.ACK_FREQUENCY:
-      return {
-        type: "ack-frequency",
-        sequence: reader.varint(),
-        threshold: reader.varint(),
-        maxAckDelayUs: reader.varint(),
-        reorderingThreshold: reader.varint(),
-      };
-    default:
-      reader.fail();
-      return undefined;
-  }
-}
-
-function readExtension(reader: Reader, id: number): ExtensionFrame | undefined {
-  // An odd type must be understood (spec/wire.md#extensions); we know none.
-  if (id % 2 === 1) reader.fail("unsupported");
-  return { type: "extension", id, body: reader.bytes(reader.varint()) };
-}
-
-/** RFC 9000 §19.11: a count of streams whose ids could not be expressed is malformed. */
-function readStreamCount(reader: Reader): number {
-  const count = reader.varint();
-  if (count > MAX_STREAM_COUNT) reader.fail();
-  return count;
-}
-
-function readNewConnectionId(reader: Reader): NewConnectionIdFrame {
-  const sequence = reader.varint();
-  const retirePriorTo = reader.varint();
-  // RFC 9000 §19.15: an id that would retire itself is malformed.
-  if (retirePriorTo > sequence) reader.fail();
-  return { type: "new-connection-id", sequence, retirePriorTo, connectionId: reader.bytes(CONNECTION_ID_SIZE) };
-}
-
-function readReason(reader: Reader): string {
-  const length = reader.varint();
-  if (length > MAX_REASON_BYTES) reader.fail();
-  return decodeReason(reader.bytes(length));
-}
-
-/** Bytes that {@link encodeFrame} writes. */
-export function frameLength(frame: Frame): number {
+/** The number of the frame's type on the wire; of a STREAM frame the one without flags. */
+export function frameType(frame: Frame): number {
   switch (frame.type) {
-    case "padding":
-      return frame.count;
-    case "ping":
-    case "immediate-ack":
-      return 1;
-    case "ack":
-      return ackFrameLength(frame);
-    case "stream":
-      return streamFrameLength(frame);
-    case "reset-stream":
-      return 1 + varintLength(frame.streamId) + varintLength(frame.code) + varintLength(frame.finalSize);
-    case "stop-sending":
-      return 1 + varintLength(frame.streamId) + varintLength(frame.code);
-    case "max-data":
-    case "max-streams":
-    case "data-blocked":
-    case "streams-blocked":
-      return 1 + varintLength(frame.limit);
-    case "max-stream-data":
-    case "stream-data-blocked":
-      return 1 + varintLength(frame.streamId) + varintLength(frame.limit);
-    case "new-connection-id":
-      return 1 + varintLength(frame.sequence) + varintLength(frame.retirePriorTo) + CONNECTION_ID_SIZE;
-    case "retire-connection-id":
-      return 1 + varintLength(frame.sequence);
-    case "path-challenge":
-    case "path-response":
-      return 1 + PATH_TOKEN_SIZE;
-    case "close":
-      return closeLength(frame);
-    case "observed-address":
-      return 1 + addressLength(frame.address);
-    case "ack-frequency":
-      return ackFrequencyLength(frame);
-    case "datagram":
-      return 1 + varintLength(frame.data.length) + frame.data.length;
     case "extension":
-      return varintLength(frame.id) + varintLength(frame.body.length) + frame.body.length;
-  }
-}
-
-function closeLength(frame: CloseFrame): number {
-  const reason = encodeReason(frame.reason).length;
-  const cause = frame.application ? 0 : varintLength(frame.cause);
-  return 1 + varintLength(frame.code) + cause + varintLength(reason) + reason;
-}
-
-function ackFrequencyLength(frame: AckFrequencyFrame): number {
-  const counts = varintLength(frame.sequence) + varintLength(frame.threshold);
-  return 1 + counts + varintLength(frame.maxAckDelayUs) + varintLength(frame.reorderingThreshold);
-}
-
-/**
- * Writes a frame. STREAM and DATAGRAM get a length, so that another frame may follow.
- *
- * @throws RangeError if it does not fit, or a field is out of range.
- */
-export function encodeFrame(writer: Writer, frame: Frame): void {
-  switch (frame.type) {
-    case "padding":
-      writer.fill(FRAME_TYPE.PADDING, frame.count);
-      break;
-    case "ping":
-      writer.u8(FRAME_TYPE.PING);
-      break;
+      return frame.id;
     case "ack":
-      encodeAckFrame(writer, frame);
-      break;
-    case "stream":
-      encodeStreamFrame(writer, frame);
-      break;
-    case "reset-stream":
-      writeFields(writer, FRAME_TYPE.RESET_STREAM, frame.streamId, frame.code, frame.finalSize);
-      break;
-    case "stop-sending":
-      writeFields(writer, FRAME_TYPE.STOP_SENDING, frame.streamId, frame.code);
-      break;
-    case "max-data":
-      writeFields(writer, FRAME_TYPE.MAX_DATA, frame.limit);
-      break;
-    case "max-stream-data":
-      writeFields(writer, FRAME_TYPE.MAX_STREAM_DATA, frame.streamId, frame.limit);
-      break;
+      return frame.ecn === undefined ? FRAME_TYPE.ACK : FRAME_TYPE.ACK_ECN;
     case "max-streams":
-      writeFields(
-        writer,
-        frame.direction === "bidi" ? FRAME_TYPE.MAX_STREAMS_BIDI : FRAME_TYPE.MAX_STREAMS_UNI,
-        frame.limit,
-      );
-      break;
-    case "data-blocked":
-      writeFields(writer, FRAME_TYPE.DATA_BLOCKED, frame.limit);
-      break;
-    case "stream-data-blocked":
-      writeFields(writer, FRAME_TYPE.STREAM_DATA_BLOCKED, frame.streamId, frame.limit);
-      break;
+      return frame.direction === "bidi" ? FRAME_TYPE.MAX_STREAMS_BIDI : FRAME_TYPE.MAX_STREAMS_UNI;
     case "streams-blocked":
-      writeFields(
-        writer,
-        frame.direction === "bidi" ? FRAME_TYPE.STREAMS_BLOCKED_BIDI : FRAME_TYPE.STREAMS_BLOCKED_UNI,
-        frame.limit,
-      );
-      break;
-    case "datagram":
-      writeFields(writer, FRAME_TYPE.DATAGRAM_LENGTH, frame.data.length);
-      writer.bytes(frame.data);
-      break;
-    default:
-      encodeConnectionFrame(writer, frame);
-  }
-}
-
-/** Frames about the connection and its paths, and extensions. */
-function encodeConnectionFrame(writer: Writer, frame: ConnectionFrame): void {
-  switch (frame.type) {
-    case "new-connection-id":
-      writeFields(writer, FRAME_TYPE.NEW_CONNECTION_ID, frame.sequence, frame.retirePriorTo);
-      writer.bytes(frame.connectionId);
-      break;
-    case "retire-connection-id":
-      writeFields(writer, FRAME_TYPE.RETIRE_CONNECTION_ID, frame.sequence);
-      break;
-    case "path-challenge":
-      writer.u8(FRAME_TYPE.PATH_CHALLENGE);
-      writer.bytes(frame.token);
-      break;
-    case "path-response":
-      writer.u8(FRAME_TYPE.PATH_RESPONSE);
-      writer.bytes(frame.token);
-      break;
+      return frame.direction === "bidi" ? FRAME_TYPE.STREAMS_BLOCKED_BIDI : FRAME_TYPE.STREAMS_BLOCKED_UNI;
     case "close":
-      encodeClose(writer, frame);
-      break;
-    case "immediate-ack":
-      writer.u8(FRAME_TYPE.IMMEDIATE_ACK);
-      break;
-    case "observed-address":
-      writer.u8(FRAME_TYPE.OBSERVED_ADDRESS);
-      writeAddress(writer, frame.address);
-      break;
-    case "ack-frequency":
-      writeFields(writer, FRAME_TYPE.ACK_FREQUENCY, frame.sequence, frame.threshold, frame.maxAckDelayUs);
-      writer.varint(frame.reorderingThreshold);
-      break;
-    case "extension":
-      writer.varint(frame.id);
-      writer.varint(frame.body.length);
-      writer.bytes(frame.body);
-      break;
+      return frame.application ? FRAME_TYPE.CLOSE_APPLICATION : FRAME_TYPE.CLOSE_TRANSPORT;
+    default:
+      return FIXED_TYPES[frame.type];
   }
 }
 
-function encodeClose(writer: Writer, frame: CloseFrame): void {
-  const reason = encodeReason(frame.reason);
-  if (frame.application) writeFields(writer, FRAME_TYPE.CLOSE_APPLICATION, frame.code, reason.length);
-  else writeFields(writer, FRAME_TYPE.CLOSE_TRANSPORT, frame.code, frame.cause, reason.length);
-  writer.bytes(reason);
-}
-
-/** Writes a type of one byte and one to three integers. */
-function writeFields(writer: Writer, type: number, first: number, second?: number, third?: number): void {
-  writer.u8(type);
-  writer.varint(first);
-  if (second !== undefined) writer.varint(second);
-  if (third !== undefined) writer.varint(third);
-}
+/** Types of the frames that have only one, or of which we send only one. */
+const FIXED_TYPES = {
+  padding: FRAME_TYPE.PADDING,
+  ping: FRAME_TYPE.PING,
+  "reset-stream": FRAME_TYPE.RESET_STREAM,
+  "stop-sending": FRAME_TYPE.STOP_SENDING,
+  stream: FRAME_TYPE.STREAM,
+  "max-data": FRAME_TYPE.MAX_DATA,
+  "max-stream-data": FRAME_TYPE.MAX_STREAM_DATA,
+  "data-blocked": FRAME_TYPE.DATA_BLOCKED,
+  "stream-data-blocked": FRAME_TYPE.STREAM_DATA_BLOCKED,
+  "new-connection-id": FRAME_TYPE.NEW_CONNECTION_ID,
+  "retire-connection-id": FRAME_TYPE.RETIRE_CONNECTION_ID,
+  "path-challenge": FRAME_TYPE.PATH_CHALLENGE,
+  "path-response": FRAME_TYPE.PATH_RESPONSE,
+  "immediate-ack": FRAME_TYPE.IMMEDIATE_ACK,
+  "observed-address": FRAME_TYPE.OBSERVED_ADDRESS,
+  "ack-frequency": FRAME_TYPE.ACK_FREQUENCY,
+  datagram: FRAME_TYPE.DATAGRAM_LENGTH,
+} as const;

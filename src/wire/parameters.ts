@@ -15,7 +15,7 @@ import { equalBytes } from "../util/bytes.ts";
 import type { Address } from "../util/machine.ts";
 import { addressLength, readAddress, writeAddress } from "./address.ts";
 import { BASE_DATAGRAM_SIZE, MAX_DATAGRAM_SIZE } from "./datagram.ts";
-import { MAX_STREAM_COUNT } from "./frame.ts";
+import { MAX_STREAM_COUNT } from "./frame-codec.ts";
 import { CONNECTION_ID_SIZE } from "./packet-header.ts";
 import { Reader } from "./reader.ts";
 import { decodeReason, encodeReason, MAX_REASON_BYTES } from "./text.ts";

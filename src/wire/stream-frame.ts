@@ -10,8 +10,9 @@
  *
  * @module
  */
+
+import type { StreamFrame } from "./frame.ts";
 import { FRAME_TYPE, STREAM_FIN, STREAM_LENGTH, STREAM_OFFSET } from "./frame-type.ts";
-import type { StreamFrame } from "./frame-types.ts";
 import type { Reader } from "./reader.ts";
 import { MAX_VARINT, varintLength } from "./varint.ts";
 import type { Writer } from "./writer.ts";
