@@ -1,0 +1,378 @@
+/**
+ * Which packets arrived, which are lost, and when to probe (RFC 9002 §6).
+ *
+ * Theory of operation. The owner writes each packet into {@link LossDetector.sent} and says `onPacketSent`. Two inputs
+ * decide the fate of packets: an ACK frame and the timer. Each leaves its results in `acked`, `lost` and `spurious`, lists
+ * of packet numbers that stay valid, as do the ledger's rows behind them, until the next input or the next packet.
+ * `ackEvent`, `lossEvent` and `spuriousEvent` say the same in the form that a congestion controller wants; they mean
+ * something only while the list of the same name is not empty.
+ *
+ * A packet is lost when a later one was acknowledged and it is late by number or by time. While a packet is late by
+ * neither, the timer waits for the time to pass; with no such packet it waits for the probe timeout. A probe timeout never
+ * declares anything lost: it makes the owner send up to two packets past the congestion window, whose acknowledgement
+ * then tells. Lost packets are remembered for a while, since an acknowledgement may still arrive; such a loss was spurious.
+ *
+ * The work that an ACK frame causes is bounded by the ledger and by the number of its ranges, not by their width.
+ *
+ * @module
+ */
+import type { Duration, Instant } from "../util/time.ts";
+import { DeliveryRate, type RateSample } from "./delivery-rate.ts";
+import { AckedPackets, ArrivedLatePackets, LostPackets } from "./outcome.ts";
+import { PersistentCongestion } from "./persistent-congestion.ts";
+import { GRANULARITY, RttEstimator } from "./rtt.ts";
+import { SentPackets } from "./sent-packets.ts";
+
+// Specification
+
+/** A packet is lost once one that was sent this many numbers later is acknowledged (RFC 9002 §6.1.1). */
+export const PACKET_THRESHOLD = 3;
+
+/** A packet is lost this many round trips after it was sent, once a later one is acknowledged (RFC 9002 §6.1.2). */
+export const TIME_THRESHOLD = 9 / 8;
+
+/** Packets that may be sent at a probe timeout whatever the congestion window says (RFC 9002 §6.2.4). */
+export const MAX_PROBES = 2;
+
+/** The peer's longest ack delay until it is known (RFC 9000 §18.2), in ms. */
+export const DEFAULT_MAX_ACK_DELAY: Duration = 25;
+
+// Implementation
+
+/**
+ * Longest pause between probes, in ms. Backoff without end would leave a path that comes back after a long outage unused
+ * for as long as it was gone; a probe of one packet in 8 s is no load, and the linger time of the connection ends it.
+ */
+export const MAX_PROBE_INTERVAL: Duration = 8_000;
+
+/** Doublings that are counted: 2^16 times the smallest possible probe timeout is above the longest pause. */
+const MAX_BACKOFF_EXPONENT = 16;
+
+/**
+ * Numbers from the oldest packet in flight to the newest: 120 MB in full packets, more than any path in use holds. The
+ * oldest are lost beyond that, so that a peer which withholds acknowledgements but keeps sending cannot make the ledger
+ * grow above 12 MiB.
+ */
+export const MAX_SPAN = 100_000;
+
+/** What the detector reads of an ACK frame. */
+export interface ReceivedAck {
+  readonly largest: number;
+  readonly delayUs: number;
+  /** Half-open `start, end` pairs, descending. */
+  readonly ranges: readonly number[];
+}
+
+/** Starting values that may be chosen; all have defaults. */
+export interface LossDetectorOptions {
+  /** See {@link PACKET_THRESHOLD}. */
+  readonly packetThreshold?: number;
+  /** See {@link TIME_THRESHOLD}. */
+  readonly timeThreshold?: number;
+  /** See {@link DEFAULT_MAX_ACK_DELAY}. */
+  readonly maxAckDelay?: Duration;
+  /** See {@link MAX_SPAN}. */
+  readonly maxSpan?: number;
+}
+
+/** What an ACK frame was: plausible, or a claim to have received what was never sent. */
+export type AckVerdict = "ok" | "acked-unsent";
+
+/** What a timer was for: nothing (yet), packets that are lost now, or probes that the owner must send. */
+export type TimeoutVerdict = "none" | "lost" | "probe";
+
+/** Loss detection of one packet-number space on one path; see the module's theory of operation. */
+export class LossDetector<Token> {
+  readonly rtt = new RttEstimator();
+  readonly sent = new SentPackets<Token>();
+  /** Packets acknowledged for the first time by the last input, ascending; not those of {@link spurious}. */
+  readonly acked: number[] = [];
+  /** Packets deemed lost by the last input, ascending. */
+  readonly lost: number[] = [];
+  /** Packets that were deemed lost and that the last input acknowledged after all. */
+  readonly spurious: number[] = [];
+  readonly ackEvent: AckedPackets<Token>;
+  readonly lossEvent: LostPackets<Token>;
+  readonly spuriousEvent: ArrivedLatePackets<Token>;
+
+  readonly #delivery = new DeliveryRate(this.sent);
+  readonly #persistence = new PersistentCongestion();
+  readonly #packetThreshold: number;
+  readonly #timeThreshold: number;
+  readonly #maxSpan: number;
+  #maxAckDelay: Duration;
+  #largestAcked = -1;
+  #firstSampleAt: Instant | undefined;
+  /** When the oldest packet in flight is late by time. While it is set there is no probe timeout. */
+  #lossAt: Instant | undefined;
+  /** Where the probe timeout starts: the newest ack-eliciting packet or the last probe timeout. */
+  #probeBaseAt = 0 as Instant;
+  #probeCount = 0;
+  #probesPending = 0;
+  /** The last ACK frame or packet. */
+  #quietSince = 0 as Instant;
+
+  constructor(options: LossDetectorOptions = {}) {
+    this.#packetThreshold = options.packetThreshold ?? PACKET_THRESHOLD;
+    this.#timeThreshold = options.timeThreshold ?? TIME_THRESHOLD;
+    this.#maxAckDelay = options.maxAckDelay ?? DEFAULT_MAX_ACK_DELAY;
+    this.#maxSpan = options.maxSpan ?? MAX_SPAN;
+    this.ackEvent = new AckedPackets(this.acked, this.sent, this.rtt, this.#delivery.sample);
+    this.lossEvent = new LostPackets(this.lost, this.sent);
+    this.spuriousEvent = new ArrivedLatePackets(this.spurious, this.sent);
+  }
+
+  // Inputs
+
+  /** Input: the newest packet of the ledger, just committed, was sent. */
+  onPacketSent(now: Instant): void {
+    const sent = this.sent;
+    const packetNumber = sent.nextPacketNumber - 1;
+    this.#quietSince = now;
+    // Late by number beyond all measure; the timer is due at once.
+    if (sent.nextPacketNumber - sent.firstInFlight > this.#maxSpan) this.#lossAt = now;
+    if (!sent.isInFlightKind(packetNumber)) return;
+    this.#delivery.onPacketSent(sent.size(packetNumber), now);
+    if (!sent.isAckEliciting(packetNumber)) return;
+    // RFC 9002 §6.2.1: the probe timeout restarts with every ack-eliciting packet.
+    this.#probeBaseAt = now;
+    if (this.#probesPending > 0) this.#probesPending -= 1;
+  }
+
+  /**
+   * Input: an ACK frame. After `"acked-unsent"`, which calls for the end of the connection (RFC 9000 §13.1), nothing has
+   * changed and the lists are empty.
+   */
+  onAckReceived(ack: ReceivedAck, now: Instant): AckVerdict {
+    this.#beginInput(now);
+    this.#quietSince = now;
+    if (!this.#isPlausible(ack)) return "acked-unsent";
+    this.#takeRanges(ack.ranges);
+    if (this.acked.length === 0 && this.spurious.length === 0) return "ok";
+    if (ack.largest > this.#largestAcked) this.#largestAcked = ack.largest;
+    this.#countDelivered(ack, now);
+    this.#detectLost(now);
+    this.#delivery.onAckEnd(this.rtt.min);
+    this.ackEvent.isAppLimited = this.#delivery.isAppLimited;
+    this.ackEvent.bytesInFlight = this.sent.bytesInFlight;
+    // RFC 9002 §6.2.1: an acknowledgement ends the backoff.
+    this.#probeCount = 0;
+    this.#probesPending = 0;
+    return "ok";
+  }
+
+  /** Input: time has passed. Safe when nothing is due. */
+  handleTimeout(now: Instant): TimeoutVerdict {
+    const deadline = this.nextTimeout();
+    const isProbe = this.#lossAt === undefined && this.sent.ackElicitingInFlight > 0;
+    this.#beginInput(now);
+    if (deadline === undefined || now < deadline) return "none";
+    if (isProbe) {
+      // RFC 9002 §6.2: a probe timeout declares nothing lost, and the next one waits twice as long.
+      this.#probeCount += 1;
+      this.#probesPending = MAX_PROBES;
+      this.#probeBaseAt = now;
+      return "probe";
+    }
+    if (this.#lossAt === undefined) {
+      this.sent.shrink();
+      return "none";
+    }
+    this.#detectLost(now);
+    return this.lost.length > 0 ? "lost" : "none";
+  }
+
+  // Commands
+
+  /** Command: there was nothing to send although the congestion window had room and the pacer did not object. */
+  markAppLimited(): void {
+    this.#delivery.markAppLimited();
+  }
+
+  /** Command: the longest time that the peer holds an acknowledgement back, in ms. */
+  setMaxAckDelay(maxAckDelay: Duration): void {
+    this.#maxAckDelay = maxAckDelay;
+  }
+
+  // Outputs
+
+  /** Output: when to call {@link handleTimeout}. It may lie in the past until that is done, and never after. */
+  nextTimeout(): Instant | undefined {
+    if (this.#lossAt !== undefined) return this.#lossAt;
+    const sent = this.sent;
+    if (sent.ackElicitingInFlight > 0) return (this.#probeBaseAt + this.#probeInterval()) as Instant;
+    if (sent.lostCount === 0 && (!sent.isEnlarged || sent.bytesInFlight > 0)) return undefined;
+    return (this.#quietSince + this.probeTimeout) as Instant;
+  }
+
+  // Getters
+
+  /** Probe timeout without backoff, in ms. */
+  get probeTimeout(): Duration {
+    return this.rtt.probeTimeout(this.#maxAckDelay);
+  }
+
+  /** Probe timeouts since the last acknowledgement. */
+  get probeCount(): number {
+    return this.#probeCount;
+  }
+
+  /** Packets that the owner should send now whatever the congestion window says; they must be ack-eliciting. */
+  get probesPending(): number {
+    return this.#probesPending;
+  }
+
+  /** The largest packet number that the peer acknowledged, -1 before the first. */
+  get largestAcked(): number {
+    return this.#largestAcked;
+  }
+
+  /** The delivery-rate sample of the last acknowledgement. */
+  get rateSample(): RateSample {
+    return this.#delivery.sample;
+  }
+
+  /** Totals and marks of delivery on this path. */
+  get delivery(): DeliveryRate<Token> {
+    return this.#delivery;
+  }
+
+  // Private
+
+  #beginInput(now: Instant): void {
+    this.acked.length = 0;
+    this.lost.length = 0;
+    this.spurious.length = 0;
+    this.ackEvent.begin(now);
+    this.lossEvent.begin(now);
+    this.spuriousEvent.begin(now);
+    this.#delivery.onAckStart();
+    const sent = this.sent;
+    // RFC 9002 §A.1: state of lost packets is kept for a time, to recognize a spurious loss.
+    sent.forgetLost((now - this.probeTimeout) as Instant, sent.nextPacketNumber - this.#maxSpan);
+    sent.release();
+  }
+
+  /** RFC 9000 §13.1 and §21.4: whether every number that the frame reports was sent. */
+  #isPlausible(ack: ReceivedAck): boolean {
+    if (ack.largest >= this.sent.nextPacketNumber) return false;
+    for (const packetNumber of this.sent.skipped) {
+      for (let i = 0; i < ack.ranges.length; i += 2) {
+        if (packetNumber < ack.ranges[i]!) continue;
+        if (packetNumber < ack.ranges[i + 1]!) return false;
+        break;
+      }
+    }
+    return true;
+  }
+
+  /** Sorts what the ranges cover into `acked` and `spurious`, ascending. */
+  #takeRanges(ranges: readonly number[]): void {
+    const sent = this.sent;
+    let next = sent.firstInFlight;
+    for (let i = ranges.length - 2; i >= 0; i -= 2) {
+      const start = ranges[i]!;
+      const end = ranges[i + 1]!;
+      if (sent.lostCount > 0) sent.takeArrivedLate(start, end, this.spurious);
+      if (start > next) next = start;
+      for (; next < end; next++) {
+        if (!sent.isOutstanding(next)) continue;
+        sent.markAcked(next);
+        this.acked.push(next);
+      }
+    }
+  }
+
+  /** Updates round-trip time and delivery state from what was newly acknowledged. */
+  #countDelivered(ack: ReceivedAck, now: Instant): void {
+    const sent = this.sent;
+    for (const packetNumber of this.spurious) this.#delivery.onPacketAcked(packetNumber, now);
+    if (this.spurious.length > 0) this.#persistence.onAcked();
+    let bytes = 0;
+    let elicited = false;
+    for (const packetNumber of this.acked) {
+      if (!sent.isInFlightKind(packetNumber)) continue;
+      bytes += sent.size(packetNumber);
+      if (sent.isAckEliciting(packetNumber)) elicited = true;
+      this.#delivery.onPacketAcked(packetNumber, now);
+    }
+    this.ackEvent.bytes = bytes;
+    // RFC 9002 §5.1: a sample needs the largest packet to be new, and one that the peer had to acknowledge.
+    if (!elicited || this.acked[this.acked.length - 1] !== ack.largest) return;
+    // RFC 9002 §5.3: no more than max_ack_delay. Data packets exist only under keys that both sides have, so there is
+    // no time before confirmation in which longer delays would have to be believed.
+    const ackDelay = Math.min(ack.delayUs / 1000, this.#maxAckDelay);
+    this.rtt.onSample(now - sent.sentAt(ack.largest), ackDelay);
+    this.#delivery.sample.rtt = this.rtt.latest;
+    this.#firstSampleAt ??= now;
+  }
+
+  /** RFC 9002 §6.1: finds lost packets, oldest first, and when the next may be lost. */
+  #detectLost(now: Instant): void {
+    const sent = this.sent;
+    const longestRtt = Math.max(this.rtt.latest, this.rtt.smoothed);
+    const lossDelay = Math.max(this.#timeThreshold * longestRtt, GRANULARITY);
+    const lateByNumber = this.#lateByNumber();
+    this.#lossAt = undefined;
+    this.#persistence.onRoundStart();
+    let packetNumber = sent.firstInFlight;
+    for (; packetNumber < sent.nextPacketNumber; packetNumber++) {
+      if (sent.isInFlight(packetNumber)) {
+        if (packetNumber > lateByNumber) {
+          if (packetNumber > this.#largestAcked) break;
+          // Send times ascend, so what follows is not late either.
+          if (sent.sentAt(packetNumber) + lossDelay > now) break;
+        }
+        this.#lose(packetNumber, now);
+      } else if (sent.isAcked(packetNumber)) {
+        this.#persistence.onAcked();
+      }
+    }
+    sent.advance(packetNumber);
+    if (packetNumber < this.#largestAcked) this.#lossAt = (sent.sentAt(packetNumber) + lossDelay) as Instant;
+    if (this.lost.length > 0) this.#completeLoss();
+  }
+
+  /** The largest packet number that is late by number. */
+  #lateByNumber(): number {
+    const next = this.sent.nextPacketNumber;
+    let limit = this.#largestAcked - this.#packetThreshold;
+    // RFC 9002 §A.10: the threshold assumes no gaps made by the sender, so skipped numbers do not count.
+    const { skipped } = this.sent;
+    for (let i = skipped.length - 1; i >= 0 && skipped[i]! > limit; i--) {
+      if (skipped[i]! < this.#largestAcked) limit -= 1;
+    }
+    if (next - this.sent.firstInFlight <= this.#maxSpan) return limit;
+    // An eighth at a time, so that this is rare.
+    return Math.max(limit, next - Math.floor((this.#maxSpan * 7) / 8));
+  }
+
+  #lose(packetNumber: number, now: Instant): void {
+    const sent = this.sent;
+    const sentAt = sent.sentAt(packetNumber);
+    const size = sent.size(packetNumber);
+    sent.markLost(packetNumber, now);
+    this.lost.push(packetNumber);
+    this.lossEvent.bytes += size;
+    this.lossEvent.newestSentAt = sentAt;
+    this.#delivery.onPacketLost(size);
+    // RFC 9002 §7.6.2: only ack-eliciting packets that were sent when a round-trip sample existed.
+    if (!sent.isAckEliciting(packetNumber)) return;
+    if (this.#firstSampleAt !== undefined && sentAt > this.#firstSampleAt) this.#persistence.onLost(sentAt);
+  }
+
+  #completeLoss(): void {
+    this.lossEvent.bytesInFlight = this.sent.bytesInFlight;
+    if (!this.#persistence.isEstablished(this.probeTimeout)) return;
+    this.lossEvent.isPersistent = true;
+    this.#persistence.onDeclared();
+    this.rtt.onPersistentCongestion();
+  }
+
+  #probeInterval(): Duration {
+    const timeout = this.probeTimeout;
+    // Deviates from RFC 9002 §6.2.1: the pause between probes stops doubling at MAX_PROBE_INTERVAL.
+    const longest = Math.max(timeout, MAX_PROBE_INTERVAL);
+    return Math.min(timeout * 2 ** Math.min(this.#probeCount, MAX_BACKOFF_EXPONENT), longest);
+  }
+}
