@@ -242,13 +242,13 @@ const RULES: Readonly<Record<FrameKind, FrameRule>> = {
 };
 
 /** Whether a data packet with such a frame must be acknowledged. */
-export function isAckEliciting(frame: { readonly type: FrameKind }): boolean {
-  return RULES[frame.type].ackEliciting;
+export function isAckEliciting(kind: FrameKind): boolean {
+  return RULES[kind].ackEliciting;
 }
 
 /** Whether a packet of `space` may carry such a frame; if not, receiving one is a PROTOCOL_VIOLATION. */
-export function allowedIn(frame: { readonly type: FrameKind }, space: PacketSpace): boolean {
-  const rule = RULES[frame.type].space;
+export function allowedIn(kind: FrameKind, space: PacketSpace): boolean {
+  const rule = RULES[kind].space;
   return rule === "both" || rule === space;
 }
 
