@@ -14,7 +14,8 @@
 
 import { RangeSet } from "../util/range-set.ts";
 import { after, type Duration, type Instant } from "../util/time.ts";
-import { type AckFrame, type EcnCounts, MAX_ACK_RANGES } from "../wire/ack-frame.ts";
+import { MAX_ACK_RANGES } from "../wire/ack-frame.ts";
+import type { AckFrame, EcnCounts } from "../wire/frame.ts";
 import { ACK_ELICITING } from "./sent-packets.ts";
 
 // Specification

@@ -222,6 +222,11 @@ export class LossDetector<Token> {
     return this.#probesPending;
   }
 
+  /** The oldest packet in flight, whose content a probe may repeat. */
+  get oldestInFlight(): number | undefined {
+    return this.sent.nextInFlight(this.sent.firstInFlight);
+  }
+
   /** The largest packet number that the peer acknowledged, -1 before the first. */
   get largestAcked(): number {
     return this.#largestAcked;

@@ -253,9 +253,17 @@ export class SentPackets<Token> {
     return this.#next;
   }
 
-  /** The lowest number that may be in flight. */
+  /** No packet below this number is in flight. */
   get firstInFlight(): number {
     return this.#firstInFlight;
+  }
+
+  /** The first packet from `packetNumber` on that is in flight. */
+  nextInFlight(packetNumber: number): number | undefined {
+    for (let candidate = Math.max(packetNumber, this.#firstInFlight); candidate < this.#next; candidate++) {
+      if (this.isInFlight(candidate)) return candidate;
+    }
+    return undefined;
   }
 
   /** Bytes of the packets that are in flight (RFC 9002 §B.2). */
