@@ -28,6 +28,8 @@ export interface Config {
   readonly sendBuffer: number;
   /** AEAD ids by preference (spec/handshake.md): 1 AES-128-GCM, 2 ChaCha20-Poly1305. */
   readonly aeads: readonly number[];
+  /** Packets that are sealed under one key. */
+  readonly packetsPerPhase: number;
 }
 
 // Implementation
@@ -52,4 +54,6 @@ export const DEFAULT_CONFIG: Config = {
   // Keeps a 100 Mbit/s path of 80 ms busy without asking the writer for each packet.
   sendBuffer: 1024 * 1024,
   aeads: [1, 2],
+  // An eighth of what AES-GCM may seal under one key (RFC 9001 §6.6).
+  packetsPerPhase: 2 ** 20,
 };

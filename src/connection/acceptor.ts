@@ -1,0 +1,348 @@
+/**
+ * The responder's side of the handshake: what a listener does with the first message of a stranger.
+ *
+ * Theory of operation. The checks run in the order of their cost (spec/handshake.md#accepting): shape, the masked hint
+ * of the ticket, the list of messages seen, the outer seal, load, limits, and only then Diffie-Hellman. Whatever fails
+ * is dropped without an answer and without a trace, so to anybody without a ticket a listener looks like nothing at
+ * all. A verified message makes a half-open connection and is answered with at most its own size; copies of it are
+ * answered with the same bytes. The application hears of the connection only when a packet of it has opened.
+ *
+ * @module
+ */
+import { cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
+import { type ReceivedInit, ResponderHandshake } from "../crypto/handshake.ts";
+import { equalConstantTime, type HintCipher, type KeyPair, keyPairFromSeed, sha256 } from "../crypto/primitives.ts";
+import { hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
+import { equalBytes } from "../util/bytes.ts";
+import { type Address, formatAddress, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
+import { after, type Duration, type Instant } from "../util/time.ts";
+import { encodeCookie, encodeResp, type InitDatagram } from "../wire/handshake-datagram.ts";
+import { connectionIdKey } from "../wire/packet-header.ts";
+import { decodeParameters, encodeParameters, type Parameters } from "../wire/parameters.ts";
+import { REFUSED_CODE } from "../wire/codes.ts";
+import type { Config } from "./config.ts";
+import type { ConnectionMachine } from "./connection.ts";
+import type { ConnectionRequest, Refusal } from "./events.ts";
+import type { HandshakeSource } from "./paths.ts";
+import { localParameters, PROTOCOL_VERSION } from "./negotiation.ts";
+import { type Rate, RateLimiter, sourceKey } from "./rate-limit.ts";
+import { SeenHandshakes } from "./seen-handshakes.ts";
+import { type TicketEntry, TicketTable } from "./ticket-table.ts";
+
+// Specification
+
+/** How long a half-open connection waits for the initiator's first packet, in ms. */
+const HALF_OPEN_LIFETIME: Duration = 20_000;
+
+
+/** Fastest repetition of an answer, in ms: the initiator's own schedule is slower. */
+const RESEND_INTERVAL: Duration = 100;
+
+/** Source addresses that one message is answered to: as many as a ticket can make an initiator use. */
+const MAX_ANSWERED_SOURCES = 8;
+
+/** How long a cookie stays valid at least, in ms (spec/handshake.md#cookie). */
+const COOKIE_LIFETIME: Duration = 120_000;
+
+// Implementation
+
+/** Half-open connections at once: bounds memory (below 4 KiB each) and unfinished Diffie-Hellman work. */
+const MAX_HALF_OPEN = 256;
+
+/** Half-open connections of one source at once: an office behind one NAT whose members all dial in the same second. */
+const MAX_HALF_OPEN_PER_SOURCE = 64;
+
+/** Verified handshakes a second above which sources must prove their address: each costs above a millisecond. */
+const COOKIE_THRESHOLD: Rate = { perSecond: 50, burst: 150 };
+
+/** Handshakes in all, from one source, and with one ticket: a fifth of a core goes to handshakes at the worst. */
+const TOTAL_RATE: Rate = { perSecond: 200, burst: 400 };
+const SOURCE_RATE: Rate = { perSecond: 20, burst: 128 };
+const TICKET_RATE: Rate = { perSecond: 50, burst: 256 };
+
+/** Refusals of one dead ticket: a holder deserves an answer, a flood does not. */
+const REFUSAL_RATE: Rate = { perSecond: 1, burst: 4 };
+
+/** A verified first message for which a connection is to be made. */
+export interface HalfOpenOptions {
+  readonly received: ReceivedInit;
+  readonly offer: Parameters;
+  readonly entry: TicketEntry;
+}
+
+/** What making a connection yields. */
+export interface HalfOpened {
+  readonly connection: ConnectionMachine;
+  readonly core2: Uint8Array;
+}
+
+/** What the acceptor needs of its endpoint. */
+export interface AcceptorHost {
+  readonly random: (size: number) => Uint8Array;
+  readonly unixTime: () => number;
+  /** Makes the connection and the second message; `undefined` if the two sides share no AEAD. */
+  openHalf(options: HalfOpenOptions, now: Instant): HalfOpened | undefined;
+  /** Ends a connection that never opened. */
+  dropHalf(connection: ConnectionMachine): void;
+  /** Asks the application. */
+  request(request: ConnectionRequest): void;
+}
+
+/** A source address of a message, and what its answer has to repeat. */
+interface Source extends HandshakeSource {
+  readonly token: Uint8Array;
+  answeredAt: Instant | undefined;
+}
+
+interface Pending {
+  readonly coreHash: Uint8Array;
+  readonly fingerprint: number;
+  readonly sourceKey: string;
+  readonly expiresAt: Instant;
+  readonly received: ReceivedInit;
+  readonly offer: Parameters;
+  readonly entry: TicketEntry;
+  readonly sources: Source[];
+  /** Set once accepted. */
+  opened: HalfOpened | undefined;
+  /** Set once refused. */
+  refusal: Uint8Array | undefined;
+}
+
+/** Accepts first messages; see the module's theory of operation. */
+export class Acceptor {
+  readonly tickets = new TicketTable();
+  readonly #host: AcceptorHost;
+  readonly #identity: KeyPair;
+  readonly #config: Config;
+  readonly #acceptHook: boolean;
+  readonly #hintCipher: HintCipher;
+  readonly #seen = new SeenHandshakes();
+  readonly #pending = new Map<number, Pending>();
+  readonly #requests = new Map<number, Pending>();
+  readonly #outgoing: Transmit[] = [];
+  readonly #load = new RateLimiter(COOKIE_THRESHOLD);
+  readonly #total = new RateLimiter(TOTAL_RATE);
+  readonly #perSource = new RateLimiter(SOURCE_RATE);
+  readonly #perTicket = new RateLimiter(TICKET_RATE);
+  readonly #refusals = new RateLimiter(REFUSAL_RATE);
+  #nextRequestId = 1;
+  #cookieSecrets: { current: Uint8Array; previous: Uint8Array; turnedAt: Instant } | undefined;
+
+  constructor(host: AcceptorHost, identity: KeyPair, config: Config, options: { readonly acceptHook: boolean }) {
+    this.#host = host;
+    this.#identity = identity;
+    this.#config = config;
+    this.#acceptHook = options.acceptHook;
+    this.#hintCipher = hintCipher(identity.publicKey);
+  }
+
+  /** Input: a first message, of `size` bytes on the wire. Returns why it was dropped, for the statistics. */
+  receive(init: InitDatagram, size: number, via: SocketId, from: Address, now: Instant): string | undefined {
+    const entry = this.tickets.find(unmaskHint(this.#hintCipher, init.core), this.#host.unixTime());
+    if (entry === undefined) return "no-ticket";
+    const fingerprint = connectionIdKey(sha256(init.core.subarray(8, 40)), 0);
+    const coreHash = sha256(init.core);
+    const known = this.#pending.get(fingerprint);
+    if (known !== undefined && equalBytes(known.coreHash, coreHash)) return this.#again(known, init, size, via, from, now);
+    if (known !== undefined || this.#seen.has(fingerprint)) return "replayed";
+    const noise1 = ResponderHandshake.openSeal(init.core, entry.keys);
+    if (noise1 === undefined) return "bad-seal";
+    if (!this.#load.take("", now) && !this.#hasCookie(init, from, now)) {
+      this.#sendCookie(init, entry, via, from, now);
+      return "cookie";
+    }
+    const limited = this.#limit(entry, from, now);
+    if (limited !== undefined) return limited;
+    const received = ResponderHandshake.read(init.core, noise1, entry.keys, this.#identity);
+    if (received === undefined) return "bad-handshake";
+    const offer = decodeParameters(received.payload);
+    if (offer === undefined || offer.connectionIds.length === 0) return "bad-parameters";
+    this.#seen.add(fingerprint, now);
+    const pending: Pending = {
+      coreHash,
+      fingerprint,
+      sourceKey: sourceKey(from.host),
+      expiresAt: after(now, HALF_OPEN_LIFETIME),
+      received,
+      offer,
+      entry,
+      sources: [this.#source(init, size, via, from)],
+      opened: undefined,
+      refusal: undefined,
+    };
+    this.#pending.set(fingerprint, pending);
+    this.#decide(pending, now);
+    return undefined;
+  }
+
+  /** Input: time has passed; half-open connections that nobody finished are forgotten. */
+  handleTimeout(now: Instant): void {
+    for (const pending of this.#pending.values()) {
+      // Entries are in order of age: the first young one ends the walk.
+      if (pending.expiresAt > now) return;
+      this.#forget(pending);
+    }
+  }
+
+  /** Command: the application's answer to a request. Unknown or late answers are ignored. */
+  answer(requestId: number, verdict: { readonly accept: boolean; readonly message: string }, now: Instant): void {
+    const pending = this.#requests.get(requestId);
+    if (pending === undefined) return;
+    this.#requests.delete(requestId);
+    if (this.#pending.get(pending.fingerprint) !== pending) return;
+    if (verdict.accept) this.#open(pending, now);
+    else this.#refuse(pending, "not-allowed", verdict.message, now);
+  }
+
+  /** Command: the keys of a half-open connection are confirmed; its siblings are dropped. */
+  confirm(connection: ConnectionMachine): void {
+    const confirmed = this.#pendingOf(connection);
+    if (confirmed === undefined) return;
+    this.#pending.delete(confirmed.fingerprint);
+    for (const other of this.#pending.values()) if (isSibling(other, confirmed)) this.#forget(other);
+  }
+
+  /** Command: refuses everybody from now on, by silence. */
+  stop(): void {
+    this.tickets.clear();
+    for (const pending of this.#pending.values()) this.#forget(pending);
+  }
+
+  /** Output: the next answer to send. */
+  pollTransmit(): Transmit | undefined {
+    return this.#outgoing.shift();
+  }
+
+  /** Output: when the oldest half-open connection is forgotten. */
+  nextTimeout(): Instant | undefined {
+    for (const pending of this.#pending.values()) return pending.expiresAt;
+    return undefined;
+  }
+
+  #decide(pending: Pending, now: Instant): void {
+    const refusal = this.tickets.refusal(pending.entry, this.#host.unixTime());
+    if (refusal !== undefined) {
+      this.#refuse(pending, refusal, "", now);
+    } else if (!pending.offer.versions.includes(PROTOCOL_VERSION)) {
+      this.#refuse(pending, "version", "", now);
+    } else if (this.#acceptHook) {
+      const id = this.#nextRequestId++;
+      this.#requests.set(id, pending);
+      const source = pending.sources[0]!;
+      this.#host.request({
+        id,
+        ticketId: pending.entry.id,
+        peerKey: pending.received.peerKey,
+        metadata: pending.offer.metadata,
+        from: source.from,
+      });
+    } else {
+      this.#open(pending, now);
+    }
+  }
+
+  #open(pending: Pending, now: Instant): void {
+    const { received, offer, entry } = pending;
+    pending.opened = this.#host.openHalf({ received, offer, entry }, now);
+    if (pending.opened === undefined) {
+      this.#refuse(pending, "version", "no common cipher", now);
+      return;
+    }
+    for (const each of pending.sources) this.#answerSource(pending, each, now);
+  }
+
+  /** Refuses with an answer that only the holder of the ticket can read, at a rate that no flood can raise. */
+  #refuse(pending: Pending, refusal: Refusal, message: string, now: Instant): void {
+    if (!this.#refusals.take(pending.entry.id, now)) return;
+    const own = { ...localParameters(this.#config, [new Uint8Array(8)]), refused: { code: REFUSED_CODE[refusal], reason: message } };
+    const ephemeral = keyPairFromSeed(this.#host.random(32));
+    pending.refusal = pending.received.respond(encodeParameters(own, this.#host.random(1)[0]!), ephemeral).core2;
+    for (const each of pending.sources) this.#answerSource(pending, each, now);
+  }
+
+  /** A copy of a message that was answered, or is about to be. */
+  #again(pending: Pending, init: InitDatagram, size: number, via: SocketId, from: Address, now: Instant): string | undefined {
+    let source = pending.sources.find((each) => each.via === via && sameAddress(each.from, from));
+    if (source === undefined) {
+      if (pending.sources.length >= MAX_ANSWERED_SOURCES) return "replayed";
+      source = this.#source(init, size, via, from);
+      pending.sources.push(source);
+    }
+    if (source.answeredAt !== undefined && now - source.answeredAt < RESEND_INTERVAL) return "replayed";
+    this.#answerSource(pending, source, now);
+    return undefined;
+  }
+
+  #answerSource(pending: Pending, source: Source, now: Instant): void {
+    const core = pending.opened?.core2 ?? pending.refusal;
+    if (core === undefined) return;
+    const connectionId = pending.offer.connectionIds[0]!;
+    const payload = encodeResp({ connectionId, echo: source.token, token: source.ownToken, core });
+    if (payload.length > source.size) return;
+    // The first answer tells the connection where its peer may come from, and with which proof.
+    if (source.answeredAt === undefined) pending.opened?.connection.expectSource(source);
+    source.answeredAt = now;
+    this.#send(payload, source.via, source.from);
+  }
+
+  #source(init: InitDatagram, size: number, via: SocketId, from: Address): Source {
+    const token = init.token.slice();
+    return { via, from, token, size, ownToken: this.#host.random(8), answeredAt: undefined };
+  }
+
+  #limit(entry: TicketEntry, from: Address, now: Instant): string | undefined {
+    const source = sourceKey(from.host);
+    if (this.#pending.size >= MAX_HALF_OPEN) return "half-open-limit";
+    let ofSource = 0;
+    for (const pending of this.#pending.values()) if (pending.sourceKey === source) ofSource += 1;
+    if (ofSource >= MAX_HALF_OPEN_PER_SOURCE) return "half-open-limit";
+    const granted = this.#perSource.take(source, now) && this.#perTicket.take(entry.id, now) && this.#total.take("", now);
+    return granted ? undefined : "rate-limit";
+  }
+
+  #hasCookie(init: InitDatagram, from: Address, now: Instant): boolean {
+    const secrets = this.#currentSecrets(now);
+    const address = formatAddress(from);
+    return [secrets.current, secrets.previous].some((secret) =>
+      equalConstantTime(macOfCookie(cookieFor(secret, address), init.core, init.token), init.mac2),
+    );
+  }
+
+  #sendCookie(init: InitDatagram, entry: TicketEntry, via: SocketId, from: Address, now: Instant): void {
+    const cookie = cookieFor(this.#currentSecrets(now).current, formatAddress(from));
+    const nonce = this.#host.random(12);
+    const sealed = sealCookie(entry.keys, { cookie, nonce, core: init.core });
+    this.#send(encodeCookie({ echo: init.token, nonce, sealed }), via, from);
+  }
+
+  #currentSecrets(now: Instant): { current: Uint8Array; previous: Uint8Array } {
+    const secrets = this.#cookieSecrets;
+    if (secrets !== undefined && now - secrets.turnedAt < COOKIE_LIFETIME) return secrets;
+    const current = this.#host.random(32);
+    this.#cookieSecrets = { current, previous: secrets?.current ?? current, turnedAt: now };
+    return this.#cookieSecrets;
+  }
+
+  #send(payload: Uint8Array, via: SocketId, to: Address): void {
+    this.#outgoing.push({ via, to, payload, segmentSize: payload.length, ttl: undefined });
+  }
+
+  #pendingOf(connection: ConnectionMachine): Pending | undefined {
+    for (const pending of this.#pending.values()) if (pending.opened?.connection === connection) return pending;
+    return undefined;
+  }
+
+  #forget(pending: Pending): void {
+    this.#pending.delete(pending.fingerprint);
+    if (pending.opened !== undefined) this.#host.dropHalf(pending.opened.connection);
+    for (const [id, each] of this.#requests) if (each === pending) this.#requests.delete(id);
+  }
+}
+
+/** Whether two half-open connections belong to one call of the same initiator, who will confirm only one. */
+function isSibling(a: Pending, b: Pending): boolean {
+  const attempt = b.offer.attempt;
+  if (attempt === undefined || a.offer.attempt === undefined) return false;
+  return equalBytes(a.received.peerKey, b.received.peerKey) && equalBytes(a.offer.attempt, attempt);
+}

@@ -1,0 +1,562 @@
+/**
+ * One connection between two keys: the machine behind a `Connection` and its streams.
+ *
+ * Theory of operation. A connection lives through five states. `connecting`: the initiator dials, the responder has
+ * answered and waits for the first packet. `open`: keys are confirmed and data flows. `closing`: we have sent CLOSE and
+ * repeat it until the peer answers with CLOSE. `draining`: the peer has closed; we answer its repetitions for three
+ * probe timeouts and say nothing else. `closed`: keys are gone. This class only wires: what a frame does is in
+ * `frame-handlers.ts`, how packets are made in `packet-builder.ts`, and every algorithm in the layers below.
+ *
+ * After any command the owner has to pump the endpoint, which knows by `touch` that something has changed.
+ *
+ * @module
+ */
+import type { SessionSecrets } from "../crypto/key-schedule.ts";
+import type { HasDeadline } from "../util/deadline-heap.ts";
+import type { Address, SocketId, Transmit } from "../util/machine.ts";
+import { type Duration, earliest, type Instant } from "../util/time.ts";
+import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
+import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
+import { MIN_PACKET_SIZE, PACKET_OVERHEAD } from "../wire/packet-header.ts";
+import type { Parameters } from "../wire/parameters.ts";
+import { Closing } from "./closing.ts";
+import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
+import { Core, type CoreOptions, type Counters, type Keys } from "./core.ts";
+import type { Dial } from "./dial.ts";
+import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
+import { applyRecovery, containsClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
+import { KeyUpdate } from "./key-update.ts";
+import { buildBatch, buildClose, buildProbe } from "./packet-builder.ts";
+import type { HandshakeSource, Path } from "./paths.ts";
+
+// Specification
+
+/** Bytes of a DATAGRAM frame beside its data: type and length (RFC 9221 §4). */
+const DATAGRAM_FRAME_OVERHEAD = 3;
+
+/** Where a connection is in its life. */
+export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "closed";
+
+/** What can be measured of a connection; times in ms, sizes in bytes, totals since the beginning. */
+export interface ConnectionStats extends Readonly<Counters> {
+  /** Smoothed round-trip time (RFC 9002 §5.3); 0 before the first sample. */
+  readonly rtt: Duration;
+  readonly minRtt: Duration;
+  readonly rttVariance: Duration;
+  readonly congestionWindow: number;
+  readonly bytesInFlight: number;
+  /** Unread and unacknowledged stream bytes. */
+  readonly receiveBuffered: number;
+  readonly sendBuffered: number;
+}
+
+/** What a connection needs of the endpoint that it belongs to. */
+export interface ConnectionHost {
+  /** Something may be sent, told or timed anew. */
+  touch(connection: ConnectionMachine): void;
+  /** A fresh connection id that leads to the connection from now on. */
+  assignId(connection: ConnectionMachine): Uint8Array;
+  /** The id no longer leads anywhere. */
+  releaseId(id: Uint8Array): void;
+  /** The first packet of a responder's connection opened, or its first data packet. */
+  confirmed(connection: ConnectionMachine): void;
+  opened(connection: ConnectionMachine): void;
+  /** The connection is over and may be forgotten. */
+  finished(connection: ConnectionMachine): void;
+}
+
+/** The handshake's outcome, from which keys are made. */
+export interface Established {
+  readonly keys: Keys;
+  readonly parameters: Parameters;
+  readonly peerKey: Uint8Array;
+}
+
+/** How an initiator calls. */
+export interface DialingOptions {
+  readonly dial: Dial;
+  readonly deadline: Instant;
+  readonly peerKey: Uint8Array;
+  readonly makeKeys: MakeKeys;
+}
+
+/** What every connection of an endpoint is made of. */
+export type ConnectionOptions = Pick<CoreOptions, "role" | "config" | "random" | "pool">;
+
+/** Makes the keys of a connection once the listener has picked the AEAD. */
+export type MakeKeys = (secrets: SessionSecrets, aead: 1 | 2) => Keys;
+
+/** One connection; see the module's theory of operation. */
+export class ConnectionMachine implements HasDeadline {
+  deadline = 0 as Instant;
+  heapIndex = -1;
+  /** Whether the endpoint has it on its list of connections with something to do. */
+  isTouched = false;
+  /** Whether the endpoint has it on its list of connections with something to tell. */
+  isTelling = false;
+
+  readonly #host: ConnectionHost;
+  readonly #core: Core;
+  #state: ConnectionState = "connecting";
+  #dial: Dial | undefined;
+  #dialDeadline: Instant | undefined;
+  #peerKey: Uint8Array | undefined;
+  #makeKeys: MakeKeys | undefined;
+  #isConfirmed = false;
+  #isAnnounced = false;
+  #closing: Closing | undefined;
+
+  private constructor(host: ConnectionHost, options: ConnectionOptions, now: Instant) {
+    this.#host = host;
+    const ids: Uint8Array[] = [];
+    while (ids.length < HANDSHAKE_IDS) ids.push(host.assignId(this));
+    const newId = () => host.assignId(this);
+    const retireId = (id: Uint8Array) => host.releaseId(id);
+    this.#core = new Core({ ...options, localIds: new LocalConnectionIds(ids), newId, retireId }, now);
+  }
+
+  /** A connection of the initiator, which does nothing before {@link dial}. */
+  static initiator(host: ConnectionHost, options: Omit<ConnectionOptions, "role">, now: Instant): ConnectionMachine {
+    return new ConnectionMachine(host, { ...options, role: "initiator" }, now);
+  }
+
+  /** A half-open connection of the responder, without keys before {@link establish}. */
+  static responder(host: ConnectionHost, options: Omit<ConnectionOptions, "role">, now: Instant): ConnectionMachine {
+    return new ConnectionMachine(host, { ...options, role: "responder" }, now);
+  }
+
+  // Inputs
+
+  /** Input: one protected packet for an id of ours. Returns why it was dropped, if it was. */
+  receive(packet: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {
+    const core = this.#core;
+    const keys = core.keys;
+    if (keys === undefined || this.#state === "closed") return "no-keys";
+    const opened = keys.opener.open(packet);
+    if (opened === undefined) return this.#onUnopened(keys, now);
+    core.counters.packetsReceived += 1;
+    core.counters.bytesReceived += packet.length;
+    this.#host.touch(this);
+    if (this.#closing !== undefined) {
+      this.#receiveWhileClosing(opened.payload, now);
+      return undefined;
+    }
+    const path = core.paths.find(via, from);
+    if (path !== undefined && !path.isProven) path.credit += packet.length;
+    if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
+    this.#confirm();
+    if (opened.space === "probe") {
+      handleProbePacket(core, path, opened.payload, now);
+    } else {
+      if (opened.keyPhase !== keys.sealer.keyPhase) this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
+      this.#open(path, now);
+      const isEliciting = handleDataPacket(core, opened.payload, now);
+      core.acks.onPacketReceived(opened.packetNumber, isEliciting, now);
+      if (path !== undefined && opened.isNewest) this.#moveTo(path, now);
+    }
+    this.#afterFrames(now);
+    return undefined;
+  }
+
+  /** Input: an answer of the listener while connecting. Returns why it was dropped, if it was. */
+  onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): string | undefined {
+    const result = this.#dial?.onResponse(response, via, from, now);
+    if (result === undefined) return "bad-response";
+    this.#host.touch(this);
+    if (result.type === "refused") {
+      const attempts = this.#dial!.attempts(now);
+      const refusal = refusalOf(result.code);
+      this.#end({ kind: "refused", refusal, message: result.message, attempts });
+      return undefined;
+    }
+    const aead = result.parameters.aeads[0];
+    if (result.parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
+    this.#dial = undefined;
+    this.#dialDeadline = undefined;
+    const core = this.#core;
+    const path = core.paths.addActive(via, from);
+    path.respond(result.token);
+    if (result.pathProven) path.validator.markValid();
+    else path.validator.start(now);
+    const keys = this.#makeKeys!(result.secrets, aead);
+    this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
+    if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
+    this.#isConfirmed = true;
+    this.#state = "open";
+    core.liveness.onReceived(now);
+    // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
+    core.streams.open("bidi");
+    this.#announce();
+    return undefined;
+  }
+
+  /** Input: a listener asks for proof of our address. False if it is not an answer to this connection's dial. */
+  onCookie(datagram: CookieDatagram, now: Instant): boolean {
+    if (this.#dial === undefined || !this.#dial.onCookie(datagram, now)) return false;
+    this.#host.touch(this);
+    return true;
+  }
+
+  /** Input: time has passed. */
+  handleTimeout(now: Instant): void {
+    this.#host.touch(this);
+    if (this.#closing !== undefined) {
+      if (this.#closing.isOver(now)) this.#finishClosing();
+      return;
+    }
+    if (this.#dial !== undefined) {
+      if (this.#dialDeadline !== undefined && now >= this.#dialDeadline) {
+        this.#end({ kind: "unreachable", attempts: this.#dial.attempts(now) });
+      }
+      return;
+    }
+    const core = this.#core;
+    if (core.keys === undefined || this.#state !== "open") return;
+    if (core.liveness.isLost(now)) {
+      this.#end({ kind: "lost", silence: core.liveness.silence(now) });
+      return;
+    }
+    if (core.liveness.beginsStall(now)) core.events.push({ type: "stalled" });
+    if (core.liveness.isKeepaliveDue(now)) {
+      core.paths.active?.validator.start(now);
+      core.liveness.onSent(now);
+    }
+    this.#core.keyUpdate!.handleTimeout(core.keys, now);
+    if (core.recovery.handleTimeout(now) === "lost") applyRecovery(core);
+    this.#afterFrames(now);
+  }
+
+  /** Input: a first message was answered at this source; the peer may come from there. */
+  expectSource(source: HandshakeSource): void {
+    this.#core.paths.addSource(source);
+  }
+
+  // Commands
+
+  /** Calls the listener whose key is `peerKey`, until `deadline`. */
+  dial(options: DialingOptions): void {
+    this.#dial = options.dial;
+    this.#dialDeadline = options.deadline;
+    this.#peerKey = options.peerKey;
+    this.#makeKeys = options.makeKeys;
+    this.#host.touch(this);
+  }
+
+  /** Takes the keys and parameters that the handshake has settled. */
+  establish({ keys, parameters, peerKey }: Established, now: Instant): void {
+    const core = this.#core;
+    core.keys = keys;
+    core.remoteIds.start(parameters.connectionIds);
+    core.recovery.setMaxAckDelay(parameters.maxAckDelayMs);
+    core.peerMaxDatagramSize = parameters.maxDatagramSize;
+    core.liveness.limitLinger(parameters.lingerMs);
+    core.streams.setPeerLimits(parameters);
+    this.#core.keyUpdate = new KeyUpdate(now, core.config.packetsPerPhase);
+    this.#peerKey = peerKey;
+  }
+
+  /** Opens a stream; `undefined` while the peer's limit is reached (`streams-available` follows). */
+  openStream(direction: "bidi" | "uni"): number | undefined {
+    if (this.#state !== "open") return undefined;
+    this.#host.touch(this);
+    return this.#core.streams.open(direction);
+  }
+
+  /** Queues a chunk by reference; false asks the writer to wait for `writable`. */
+  write(id: number, chunk: Uint8Array): boolean {
+    this.#host.touch(this);
+    return this.#core.streams.write(id, chunk);
+  }
+
+  /** Ends the sending half of a stream; `finished` follows when the peer has acknowledged everything. */
+  finish(id: number): void {
+    this.#host.touch(this);
+    this.#core.streams.finish(id);
+  }
+
+  /** Gives up the sending half of a stream. */
+  reset(id: number, code: number): void {
+    this.#host.touch(this);
+    this.#core.streams.reset(id, code);
+  }
+
+  /** Asks the peer to give up its sending half of a stream. */
+  stopSending(id: number, code: number): void {
+    this.#host.touch(this);
+    this.#core.streams.stopSending(id, code);
+  }
+
+  /** The next bytes of a stream in order; `undefined` if there are none now (`readable` follows). */
+  read(id: number): Uint8Array | undefined {
+    this.#host.touch(this);
+    return this.#core.streams.read(id);
+  }
+
+  /** Whether the peer's half of the stream has been read to its end. */
+  isFinished(id: number): boolean {
+    return this.#core.streams.isFinished(id);
+  }
+
+  /**
+   * Queues an unreliable datagram; false if the queue is full and the datagram is dropped.
+   *
+   * @throws RangeError if it is longer than {@link maxDatagramLength}.
+   */
+  sendDatagram(data: Uint8Array): boolean {
+    if (data.length > this.maxDatagramLength) {
+      throw new RangeError(`a datagram of ${data.length} bytes does not fit: ${this.maxDatagramLength} at most`);
+    }
+    this.#host.touch(this);
+    const isQueued = this.#core.datagrams.push(data);
+    if (!isQueued) this.#core.counters.datagramsDropped += 1;
+    return isQueued;
+  }
+
+  /** Closes the connection with a code of the application; while it is connecting, gives up. */
+  close(code: number, message: string, now: Instant): void {
+    if (this.#state === "connecting") {
+      this.abort();
+      return;
+    }
+    if (this.#state !== "open") return;
+    this.#host.touch(this);
+    this.#core.closeIntent ??= { application: true, code, cause: 0, message };
+    this.#afterFrames(now);
+  }
+
+  /** Closes the connection for a reason of the transport. */
+  closeTransport(code: number, message: string, now: Instant): void {
+    if (this.#state !== "open") return;
+    this.#host.touch(this);
+    this.#core.failWith(code, 0, message);
+    this.#afterFrames(now);
+  }
+
+  /** Gives up connecting, silently. */
+  abort(): void {
+    if (this.#state !== "connecting") return;
+    // Nobody has heard of a responder's connection that never opened.
+    if (this.role === "initiator") this.#tellClosed({ kind: "aborted" });
+    this.#release();
+  }
+
+  // Outputs
+
+  /** Output: the next datagrams to send. */
+  pollTransmit(now: Instant): Transmit | undefined {
+    const core = this.#core;
+    if (this.#dial !== undefined) return this.#dial.pollTransmit(now);
+    if (core.keys === undefined || this.#state === "closed") return undefined;
+    if (this.#closing !== undefined) {
+      return this.#closing.takeDue(now) ? buildClose(core, core.keys, this.#closing.intent, now) : undefined;
+    }
+    const probe = buildProbe(core, core.keys, now);
+    if (probe !== undefined || this.#state !== "open") return probe;
+    this.#core.keyUpdate!.update(core.keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
+    return buildBatch(core, core.keys, now);
+  }
+
+  /** Output: the next event. */
+  pollEvent(): ConnectionEvent | undefined {
+    const core = this.#core;
+    const event = core.events.shift();
+    if (event === undefined) return this.#state === "open" ? core.streams.pollEvent() : undefined;
+    if (event.type === "datagram") core.receivedDatagrams -= 1;
+    return event;
+  }
+
+  /** Output: when `handleTimeout` or `pollTransmit` has something to do. */
+  nextTimeout(): Instant | undefined {
+    if (this.#state === "closed") return undefined;
+    if (this.#closing !== undefined) return this.#closing.nextTimeout();
+    const core = this.#core;
+    if (this.#dial !== undefined) return earliest(this.#dial.nextTimeout(), this.#dialDeadline);
+    let next = core.paths.nextTimeout();
+    if (this.#state !== "open") return next;
+    next = earliest(next, core.liveness.nextTimeout());
+    next = earliest(next, core.recovery.nextTimeout());
+    // Without credit an acknowledgement cannot go, and a timer for it would never come to rest.
+    if ((core.paths.active?.allowance ?? 0) >= MIN_PACKET_SIZE) next = earliest(next, core.acks.nextTimeout());
+    next = earliest(next, this.#core.keyUpdate?.nextTimeout());
+    return earliest(next, core.pacedUntil);
+  }
+
+  // Getters
+
+  /** Who dialled: the holder of the ticket is the initiator. */
+  get role(): "initiator" | "responder" {
+    return this.#core.role;
+  }
+
+  /** Where the connection is in its life. */
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Static public key of the peer; confirmed once the connection is open. */
+  get peerKey(): Uint8Array | undefined {
+    return this.#peerKey;
+  }
+
+  /** The connection ids that the peer is told in the handshake. */
+  get connectionIds(): readonly Uint8Array[] {
+    return this.#core.localIds.all();
+  }
+
+  /** Longest datagram that {@link sendDatagram} takes now, in bytes. */
+  get maxDatagramLength(): number {
+    return this.#core.datagramSize - PACKET_OVERHEAD - DATAGRAM_FRAME_OVERHEAD;
+  }
+
+  /** What can be measured. */
+  stats(): ConnectionStats {
+    const { recovery, congestion, counters, streams } = this.#core;
+    return {
+      ...counters,
+      rtt: recovery.rtt.hasSample ? recovery.rtt.smoothed : 0,
+      minRtt: recovery.rtt.hasSample ? recovery.rtt.min : 0,
+      rttVariance: recovery.rtt.hasSample ? recovery.rtt.variance : 0,
+      congestionWindow: congestion.congestionWindow,
+      bytesInFlight: recovery.sent.bytesInFlight,
+      receiveBuffered: streams.stats.receiveBuffered,
+      sendBuffered: streams.stats.sendBuffered,
+    };
+  }
+
+  /** The paths, the active one first. */
+  paths(): readonly PathInfo[] {
+    const { paths } = this.#core;
+    const active = paths.active;
+    const others = paths.all.filter((path) => path !== active && path.isProven);
+    return (active === undefined ? others : [active, ...others]).map((path) => this.#pathInfo(path));
+  }
+
+  /** Key material for the application, bound to this connection (spec/handshake.md#exporter). */
+  exporter(label: string, context: Uint8Array): Uint8Array | undefined {
+    return this.#core.keys?.exporter(label, context);
+  }
+
+  /** The first packet that opens confirms the keys of a responder. */
+  #confirm(): void {
+    if (this.#isConfirmed) return;
+    this.#isConfirmed = true;
+    this.#host.confirmed(this);
+  }
+
+  /** The first data packet opens the connection of a responder. */
+  #open(path: Path | undefined, now: Instant): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "open";
+    if (path !== undefined) this.#core.paths.activate(path);
+    this.#core.liveness.onReceived(now);
+    this.#host.opened(this);
+    this.#announce();
+  }
+
+  /** The responder answers where the newest data packet came from (spec/connection.md#paths). */
+  #moveTo(path: Path, now: Instant): void {
+    const { paths } = this.#core;
+    if (this.role === "responder" && paths.active !== path) {
+      paths.activate(path);
+      this.#core.events.push({ type: "path", path: this.#pathInfo(path) });
+    }
+    if (!path.isProven) path.validator.start(now);
+  }
+
+  /** Tells the owner that streams can be used, once. */
+  #announce(): void {
+    const path = this.#core.paths.active;
+    if (this.#isAnnounced || this.#state !== "open" || path === undefined) return;
+    if (this.role === "initiator" && !path.isProven) return;
+    this.#isAnnounced = true;
+    this.#core.events.push({ type: "connected", path: this.#pathInfo(path) });
+  }
+
+  #onUnopened(keys: Keys, now: Instant): string {
+    if (keys.opener.violation !== undefined && this.#state === "open") {
+      this.#core.failWith(keys.opener.violation, 0, "a packet broke the rules of key updates");
+      this.#host.touch(this);
+      this.#afterFrames(now);
+    }
+    // RFC 9001 §6.6: beyond the integrity limit the keys are given up, silently.
+    if (keys.opener.isExhausted) this.#end({ kind: "lost", silence: this.#core.liveness.silence(now) });
+    return "undecryptable";
+  }
+
+  #receiveWhileClosing(payload: Uint8Array, now: Instant): void {
+    if (!containsClose(payload)) return;
+    const closing = this.#closing!;
+    if (closing.isInitiating) this.#finishClosing();
+    else closing.onPeerClose(now);
+  }
+
+  /** Acts on what the frames of a packet, or a command, have asked for. */
+  #afterFrames(now: Instant): void {
+    const core = this.#core;
+    this.#announce();
+    if (core.peerClose !== undefined) {
+      const { application, code, message } = core.peerClose;
+      this.#closing = new Closing(
+        { application: false, code: CLOSE_CODE.NO_ERROR, cause: 0, message: "" },
+        { isInitiating: false, probeTimeout: this.#core.recovery.probeTimeout },
+        now,
+      );
+      this.#state = "draining";
+      this.#tellClosed({ kind: "closed", origin: "peer", application, code, message });
+    } else if (core.closeIntent !== undefined && this.#closing === undefined) {
+      this.#closing = new Closing(core.closeIntent, { isInitiating: true, probeTimeout: this.#core.recovery.probeTimeout }, now);
+      this.#drainStreamEvents();
+      this.#state = "closing";
+    }
+  }
+
+  /** The end of the way out, on either side. */
+  #finishClosing(): void {
+    const { isInitiating, intent } = this.#closing!;
+    if (isInitiating) {
+      const { application, code, message } = intent;
+      this.#tellClosed({ kind: "closed", origin: "local", application, code, message });
+    }
+    this.#release();
+  }
+
+  /** The end without a CLOSE. */
+  #end(reason: CloseReason): void {
+    this.#tellClosed(reason);
+    this.#release();
+  }
+
+  #tellClosed(reason: CloseReason): void {
+    this.#drainStreamEvents();
+    this.#core.events.push({ type: "closed", reason });
+  }
+
+  /** Whatever the streams had to tell is told before the connection ends. */
+  #drainStreamEvents(): void {
+    const { streams, events } = this.#core;
+    for (let event = streams.pollEvent(); event !== undefined; event = streams.pollEvent()) events.push(event);
+  }
+
+  #release(): void {
+    this.#state = "closed";
+    this.#dial = undefined;
+    this.#closing = undefined;
+    for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
+    this.#core.keys?.sealer.wipe();
+    this.#core.keys?.opener.wipe();
+    this.#core.keys = undefined;
+    this.#host.touch(this);
+    this.#host.finished(this);
+  }
+
+  #pathInfo(path: Path): PathInfo {
+    const { rtt } = this.#core.recovery;
+    return { local: path.via, remote: path.remote, kind: "direct", rtt: rtt.hasSample ? rtt.smoothed : 0 };
+  }
+}
+
+/** The refusal behind a code on the wire; codes of later versions read as "not allowed". */
+function refusalOf(code: number): Refusal {
+  for (const [refusal, known] of Object.entries(REFUSED_CODE)) if (known === code) return refusal as Refusal;
+  return "not-allowed";
+}

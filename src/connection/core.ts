@@ -1,0 +1,169 @@
+/**
+ * Everything that one connection consists of, for the parts that work on it together.
+ *
+ * The connection machine owns the core; `frame-handlers.ts` applies received frames to it and `packet-builder.ts` makes
+ * packets of it. No algorithm lives here: each belongs to a class of a lower layer.
+ *
+ * @module
+ */
+import type { CongestionController } from "../congestion/controller.ts";
+import { NewReno } from "../congestion/new-reno.ts";
+import type { PacketOpener, PacketSealer } from "../crypto/packet-protection.ts";
+import { AckTracker } from "../recovery/ack-tracker.ts";
+import { LossDetector } from "../recovery/loss-detector.ts";
+import { Pacer } from "../recovery/pacer.ts";
+import { type StreamToken, Streams } from "../stream/streams.ts";
+import type { BufferPool } from "../util/buffer-pool.ts";
+import { Deque } from "../util/deque.ts";
+import type { Instant } from "../util/time.ts";
+import type { Config } from "./config.ts";
+import { LocalConnectionIds, RemoteConnectionIds } from "./connection-ids.ts";
+import { DatagramQueue } from "./datagram-queue.ts";
+import type { ConnectionEvent } from "./events.ts";
+import type { KeyUpdate } from "./key-update.ts";
+import { Liveness } from "./liveness.ts";
+import { Paths } from "./paths.ts";
+
+/** A frame of the connection itself that waits to be sent, or is to be repaired. */
+export type ControlToken =
+  | { readonly kind: "new-connection-id"; readonly sequence: number }
+  | { readonly kind: "retire-connection-id"; readonly sequence: number };
+
+/** What a packet carried beside stream data and acknowledgements, as the ledger remembers it. */
+export type Token = StreamToken | ControlToken;
+
+/** Keys of both directions; exists once the handshake is done. */
+export interface Keys {
+  readonly sealer: PacketSealer;
+  readonly opener: PacketOpener;
+  /** Key material for the application, bound to this connection. */
+  readonly exporter: (label: string, context: Uint8Array) => Uint8Array;
+}
+
+/** Why this side wants to close. */
+export interface CloseIntent {
+  readonly application: boolean;
+  readonly code: number;
+  /** Type of the frame that caused a transport close, 0 if none. */
+  readonly cause: number;
+  readonly message: string;
+}
+
+/** Totals since the connection began. */
+export interface Counters {
+  packetsSent: number;
+  packetsReceived: number;
+  packetsLost: number;
+  bytesSent: number;
+  bytesReceived: number;
+  /** Stream bytes that were put into a packet again. */
+  retransmittedBytes: number;
+  datagramsDropped: number;
+  /** Packets that were declared lost and acknowledged afterwards. */
+  spuriousLosses: number;
+}
+
+/** What a core is made of. */
+export interface CoreOptions {
+  readonly role: "initiator" | "responder";
+  readonly config: Config;
+  readonly random: (size: number) => Uint8Array;
+  readonly pool: BufferPool;
+  readonly localIds: LocalConnectionIds;
+  /** A connection id that is free on this endpoint and leads to this connection from now on. */
+  readonly newId: () => Uint8Array;
+  /** The peer will not use this id any more. */
+  readonly retireId: (id: Uint8Array) => void;
+}
+
+/** The parts of one connection. */
+export class Core {
+  readonly role: "initiator" | "responder";
+  readonly config: Config;
+  readonly random: (size: number) => Uint8Array;
+  readonly pool: BufferPool;
+  readonly streams: Streams;
+  readonly recovery = new LossDetector<Token>();
+  readonly acks: AckTracker;
+  readonly congestion: CongestionController;
+  readonly pacer: Pacer;
+  readonly paths: Paths;
+  readonly liveness: Liveness;
+  readonly datagrams = new DatagramQueue();
+  readonly localIds: LocalConnectionIds;
+  readonly newId: () => Uint8Array;
+  readonly retireId: (id: Uint8Array) => void;
+  readonly remoteIds = new RemoteConnectionIds();
+  readonly events = new Deque<ConnectionEvent>();
+  readonly control = new Deque<ControlToken>();
+  readonly counters: Counters = {
+    packetsSent: 0,
+    packetsReceived: 0,
+    packetsLost: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    retransmittedBytes: 0,
+    datagramsDropped: 0,
+    spuriousLosses: 0,
+  };
+  keys: Keys | undefined;
+  keyUpdate: KeyUpdate | undefined;
+  /** Set by whoever finds a reason to close; the connection acts on it. */
+  closeIntent: CloseIntent | undefined;
+  /** Set when the peer's CLOSE has arrived. */
+  peerClose: CloseIntent | undefined;
+  /** Next number in the probe space. */
+  nextProbeNumber = 0;
+  /** Packets without anything to acknowledge since the last one that had. */
+  ackOnlyPackets = 0;
+  /** RETIRE_CONNECTION_ID frames that the peer has not acknowledged. */
+  unackedRetirements = 0;
+  /** Received datagrams that the owner has not taken. */
+  receivedDatagrams = 0;
+  /** When the pacer lets data go on; `undefined` while it does not hold anything back. */
+  pacedUntil: Instant | undefined;
+  /** Largest UDP payload that the peer takes. */
+  peerMaxDatagramSize = 65_507;
+
+  constructor(options: CoreOptions, now: Instant) {
+    const { role, config, random } = options;
+    this.role = role;
+    this.config = config;
+    this.random = random;
+    this.pool = options.pool;
+    this.localIds = options.localIds;
+    this.newId = options.newId;
+    this.retireId = options.retireId;
+    this.streams = new Streams({
+      role,
+      receive: {
+        maxData: config.maxData,
+        maxStreamData: config.maxStreamData,
+        maxStreamsBidi: config.maxStreamsBidi,
+        maxStreamsUni: config.maxStreamsUni,
+        memoryBudget: config.memoryBudget,
+      },
+      sendBuffer: config.sendBuffer,
+    });
+    this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay });
+    this.congestion = new NewReno(config.datagramSize);
+    this.pacer = new Pacer(config.datagramSize);
+    this.paths = new Paths(random);
+    this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
+  }
+
+  /** Command: closes because the peer broke the protocol, or for another reason of the transport. The first wins. */
+  failWith(code: number, cause: number, message: string): void {
+    this.closeIntent ??= { application: false, code, cause, message };
+  }
+
+  /** Number of the next data packet. */
+  get nextDataNumber(): number {
+    return this.recovery.sent.nextPacketNumber;
+  }
+
+  /** Bytes of each UDP payload of data on the active path. */
+  get datagramSize(): number {
+    return Math.min(this.config.datagramSize, this.peerMaxDatagramSize);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * One endpoint: all connections that share a set of sockets, dialled and accepted.
+ *
+ * Theory of operation. A received buffer is cut into datagrams, and the first byte of each says whom it concerns
+ * (spec/wire.md#first-byte): the acceptor, a dial, or the connection that owns its connection id. Everything else is
+ * dropped and counted. Connections that have something to do are kept on a list, so that the cost of a turn depends on
+ * the connections that are busy, not on those that exist; their deadlines lie in one heap.
+ *
+ * @module
+ */
+import type { SessionSecrets } from "../crypto/key-schedule.ts";
+import { InitiatorHandshake } from "../crypto/handshake.ts";
+import { type KeyPair, keyPairFromSeed } from "../crypto/primitives.ts";
+import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
+import { type TicketFields, ticketCore } from "../ticket/ticket.ts";
+import type { BufferPool } from "../util/buffer-pool.ts";
+import { DeadlineHeap } from "../util/deadline-heap.ts";
+import { Deque } from "../util/deque.ts";
+import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
+import { after, type Duration, earliest, type Instant } from "../util/time.ts";
+import { CLOSE_CODE } from "../wire/codes.ts";
+import { classify, cut, MAX_SEGMENTS } from "../wire/datagram.ts";
+import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
+import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
+import { encodeParameters } from "../wire/parameters.ts";
+import { Acceptor, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
+import type { Config } from "./config.ts";
+import { ConnectionMachine } from "./connection.ts";
+import { Dial } from "./dial.ts";
+import type { EndpointEvent } from "./events.ts";
+import { chooseAead, localParameters } from "./negotiation.ts";
+import type { TicketEntry } from "./ticket-table.ts";
+
+// Specification
+
+/** Bytes by which a listener recognises two handshakes of one call (spec/handshake.md). */
+const ATTEMPT_SIZE = 8;
+
+/** What an endpoint is made of. */
+export interface EndpointOptions {
+  /** Unpredictable bytes. */
+  readonly random: (size: number) => Uint8Array;
+  /** Unix time in seconds; used for nothing but the expiry of tickets. */
+  readonly unixTime: () => number;
+  readonly pool: BufferPool;
+  readonly sockets: readonly { readonly id: SocketId; readonly family: 4 | 6 }[];
+  /** Static key of a listener; a dialling endpoint has one for each call. */
+  readonly identity: KeyPair;
+  readonly config: Config;
+  /** Whether the application decides on each peer, by `request` events. */
+  readonly acceptHook: boolean;
+}
+
+/** A call to a listener. */
+export interface ConnectOptions {
+  readonly ticket: TicketFields;
+  /** Static key of the caller. */
+  readonly identity: KeyPair;
+  /** How long to try, in ms. */
+  readonly timeout: Duration;
+  /** Up to 256 bytes for the listener's decision. */
+  readonly metadata?: Uint8Array | undefined;
+  /** Replaces the endpoint's configuration for this connection. */
+  readonly config?: Config | undefined;
+}
+
+/** Datagrams since the endpoint began. */
+export interface EndpointStats {
+  received: number;
+  sent: number;
+  /** Dropped datagrams by reason. */
+  readonly dropped: Record<string, number>;
+}
+
+/** All connections of a set of sockets; see the module's theory of operation. */
+export class EndpointMachine implements Machine<EndpointEvent> {
+  readonly stats: EndpointStats = { received: 0, sent: 0, dropped: Object.create(null) };
+  readonly #options: EndpointOptions;
+  readonly #acceptor: Acceptor;
+  readonly #byId = new Map<number, ConnectionMachine>();
+  readonly #connections = new Set<ConnectionMachine>();
+  readonly #tickets = new Map<ConnectionMachine, TicketEntry>();
+  readonly #deadlines = new DeadlineHeap<ConnectionMachine>();
+  /** Connections that may have something to send. */
+  readonly #touched = new Deque<ConnectionMachine>();
+  /** Connections that may have something to tell. */
+  readonly #telling = new Deque<ConnectionMachine>();
+  readonly #events = new Deque<EndpointEvent>();
+  readonly #pieces: Uint8Array[] = new Array(MAX_SEGMENTS);
+  #now = 0 as Instant;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    const host = {
+      random: options.random,
+      unixTime: options.unixTime,
+      openHalf: (half: HalfOpenOptions, now: Instant) => this.#openHalf(half, now),
+      dropHalf: (connection: ConnectionMachine) => connection.abort(),
+      request: (request: Extract<EndpointEvent, { type: "request" }>["request"]) =>
+        this.#events.push({ type: "request", request }),
+    };
+    this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook: options.acceptHook });
+  }
+
+  // Inputs
+
+  receive(datagram: Datagram, now: Instant): void {
+    this.#advance(now);
+    const { payload, via, from } = datagram;
+    if (payload.length === 0) {
+      this.#drop("empty");
+      return;
+    }
+    const count = cut(payload, 0, this.#pieces);
+    for (let i = 0; i < count; i++) {
+      this.stats.received += 1;
+      const reason = this.#receivePiece(this.#pieces[i]!, via, from, this.#now);
+      if (reason !== undefined) this.#drop(reason);
+    }
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#advance(now);
+    const acceptAt = this.#acceptor.nextTimeout();
+    if (acceptAt !== undefined && acceptAt <= this.#now) this.#acceptor.handleTimeout(this.#now);
+    for (let due = this.#deadlines.first(); due !== undefined && due.deadline <= this.#now; due = this.#deadlines.first()) {
+      // It comes back with its next deadline once it has been polled.
+      this.#deadlines.set(due, undefined);
+      due.handleTimeout(this.#now);
+    }
+  }
+
+  // Commands
+
+  /** Calls the listener of a ticket. The connection tells by events what becomes of it. */
+  connect(options: ConnectOptions, now: Instant): ConnectionMachine {
+    this.#advance(now);
+    const { ticket, identity } = options;
+    const { random, sockets } = this.#options;
+    const config = options.config ?? this.#options.config;
+    const ticketKeys = deriveTicketKeys({ key: ticket.key, secret: ticket.secret, core: ticketCore(ticket) });
+    const connection = ConnectionMachine.initiator(this.#host, { config, random, pool: this.#options.pool }, this.#now);
+    const parameters = {
+      ...localParameters(config, connection.connectionIds),
+      attempt: random(ATTEMPT_SIZE),
+      metadata: options.metadata ?? new Uint8Array(),
+    };
+    const payload = encodeParameters(parameters, random(1)[0]!);
+    const newHandshake = () =>
+      new InitiatorHandshake({
+        keys: ticketKeys,
+        listenerKey: ticket.key,
+        identity,
+        ephemeral: keyPairFromSeed(random(32)),
+        payload,
+      });
+    const socketFor = (family: 4 | 6) => sockets.find((socket) => socket.family === family)?.id;
+    connection.dial({
+      dial: new Dial({ newHandshake, ticketKeys, addresses: ticket.addresses, socketFor, random }, this.#now),
+      deadline: after(this.#now, options.timeout),
+      peerKey: ticket.key,
+      makeKeys: (secrets, aead) => keysFor("initiator", secrets, aead),
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Honours a ticket with this endpoint's identity. Returns the name under which it appears in events. */
+  addTicket(fields: TicketFields, uses: number): string {
+    const keys = deriveTicketKeys({ key: fields.key, secret: fields.secret, core: ticketCore(fields) });
+    return this.#acceptor.tickets.add(fields, keys, uses).id;
+  }
+
+  /** Refuses a ticket from now on. False if it is not one of this endpoint. */
+  revokeTicket(ticketId: string): boolean {
+    return this.#acceptor.tickets.revoke(ticketId, this.#options.unixTime());
+  }
+
+  /** Answers a `request` event. An answer that comes too late has no effect. */
+  answer(requestId: number, verdict: { readonly accept: boolean; readonly message: string }, now: Instant): void {
+    this.#advance(now);
+    this.#acceptor.answer(requestId, verdict, this.#now);
+  }
+
+  /** Forgets all tickets: nobody new gets in. Open connections live on. */
+  stopAccepting(): void {
+    this.#acceptor.stop();
+  }
+
+  // Outputs
+
+  pollTransmit(now: Instant): Transmit | undefined {
+    this.#advance(now);
+    const answer = this.#acceptor.pollTransmit();
+    if (answer !== undefined) return this.#count(answer);
+    for (let connection = this.#touched.shift(); connection !== undefined; connection = this.#touched.shift()) {
+      const transmit = connection.pollTransmit(this.#now);
+      if (transmit !== undefined) {
+        // To the back of the list: busy connections take turns.
+        this.#touched.push(connection);
+        return this.#count(transmit);
+      }
+      connection.isTouched = false;
+      this.#deadlines.set(connection, connection.nextTimeout());
+    }
+    return undefined;
+  }
+
+  pollEvent(): EndpointEvent | undefined {
+    const event = this.#events.shift();
+    if (event !== undefined) return event;
+    for (let connection = this.#telling.first; connection !== undefined; connection = this.#telling.first) {
+      const told = connection.pollEvent();
+      if (told !== undefined) return { type: "connection", connection, event: told };
+      this.#telling.shift();
+      connection.isTelling = false;
+    }
+    return undefined;
+  }
+
+  nextTimeout(): Instant | undefined {
+    const next = earliest(this.#acceptor.nextTimeout(), this.#deadlines.first()?.deadline);
+    // A connection that has not been polled since it was touched is due at once.
+    return this.#touched.length > 0 ? earliest(next, this.#now) : next;
+  }
+
+  // Getters
+
+  /** Connections that are not over, half-open ones included. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  #receivePiece(piece: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {
+    const kind = classify(piece[0]!);
+    switch (kind) {
+      case "protected":
+        return this.#receivePacket(piece, via, from, now);
+      case "init": {
+        const init = decodeInit(piece);
+        return init === undefined ? "malformed" : this.#acceptor.receive(init, piece.length, via, from, now);
+      }
+      case "resp": {
+        const response = decodeResp(piece);
+        if (response === undefined) return "malformed";
+        const connection = this.#byId.get(connectionIdKey(response.connectionId, 0));
+        return connection === undefined ? "unknown-id" : connection.onResponse(response, via, from, now);
+      }
+      case "cookie": {
+        const cookie = decodeCookie(piece);
+        if (cookie === undefined) return "malformed";
+        for (const connection of this.#connections) if (connection.onCookie(cookie, now)) return undefined;
+        return "unknown-id";
+      }
+      case "pad":
+        return undefined;
+      case "stun":
+      case "turn":
+      case "discover":
+      case "discovered":
+      case "relay":
+      case "foreign":
+        return kind;
+    }
+  }
+
+  #receivePacket(packet: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {
+    if (packet.length < MIN_PACKET_SIZE) return "malformed";
+    const connection = this.#byId.get(connectionIdKey(packet, CONNECTION_ID_OFFSET));
+    return connection === undefined ? "unknown-id" : connection.receive(packet, via, from, now);
+  }
+
+  /** Makes the connection for a verified first message, and the answer to it. */
+  #openHalf(half: HalfOpenOptions, now: Instant): HalfOpened | undefined {
+    const { random, config, pool } = this.#options;
+    const aead = chooseAead(half.offer.aeads, config.aeads);
+    if (aead === undefined) return undefined;
+    const connection = ConnectionMachine.responder(this.#host, { config, random, pool }, now);
+    const parameters = { ...localParameters(config, connection.connectionIds), aeads: [aead] };
+    const payload = encodeParameters(parameters, random(1)[0]!);
+    const { core2, session } = half.received.respond(payload, keyPairFromSeed(random(32)));
+    const keys = keysFor("responder", session, aead);
+    connection.establish({ keys, parameters: half.offer, peerKey: half.received.peerKey }, now);
+    this.#connections.add(connection);
+    this.#tickets.set(connection, half.entry);
+    return { connection, core2 };
+  }
+
+  #onOpened(connection: ConnectionMachine): void {
+    const entry = this.#tickets.get(connection);
+    if (entry === undefined) return;
+    this.#tickets.delete(connection);
+    const unixTime = this.#options.unixTime();
+    // Two calls may race for the last use: the first to open wins.
+    if (this.#acceptor.tickets.refusal(entry, unixTime) === "used-up") {
+      connection.closeTransport(CLOSE_CODE.TICKET_SPENT, "the ticket was used by another call", this.#now);
+      return;
+    }
+    this.#acceptor.tickets.countUse(entry, unixTime);
+    this.#events.push({ type: "ticket-used", ticketId: entry.id, usesLeft: entry.usesLeft });
+    this.#events.push({ type: "incoming", connection, ticketId: entry.id, peerKey: connection.peerKey! });
+  }
+
+  readonly #host = {
+    touch: (connection: ConnectionMachine) => this.#touch(connection),
+    assignId: (connection: ConnectionMachine) => this.#assignId(connection),
+    releaseId: (id: Uint8Array) => {
+      this.#byId.delete(connectionIdKey(id, 0));
+    },
+    confirmed: (connection: ConnectionMachine) => this.#acceptor.confirm(connection),
+    opened: (connection: ConnectionMachine) => this.#onOpened(connection),
+    finished: (connection: ConnectionMachine) => {
+      this.#connections.delete(connection);
+      this.#tickets.delete(connection);
+    },
+  };
+
+  /** An id that no connection of this endpoint uses. */
+  #assignId(connection: ConnectionMachine): Uint8Array {
+    for (;;) {
+      const id = this.#options.random(CONNECTION_ID_SIZE);
+      const key = connectionIdKey(id, 0);
+      if (this.#byId.has(key)) continue;
+      this.#byId.set(key, connection);
+      return id;
+    }
+  }
+
+  #touch(connection: ConnectionMachine): void {
+    if (!connection.isTouched) {
+      connection.isTouched = true;
+      this.#touched.push(connection);
+    }
+    if (!connection.isTelling) {
+      connection.isTelling = true;
+      this.#telling.push(connection);
+    }
+  }
+
+  #count(transmit: Transmit): Transmit {
+    this.stats.sent += Math.ceil(transmit.payload.length / transmit.segmentSize);
+    return transmit;
+  }
+
+  #drop(reason: string): void {
+    this.stats.dropped[reason] = (this.stats.dropped[reason] ?? 0) + 1;
+  }
+
+  /** Time never goes back. */
+  #advance(now: Instant): void {
+    if (now > this.#now) this.#now = now;
+  }
+}

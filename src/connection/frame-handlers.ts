@@ -1,0 +1,220 @@
+/**
+ * What each received frame does to a connection: one function for each kind of packet, one `switch` over the frames.
+ *
+ * All frames come from authenticated packets. A frame that breaks the protocol sets `closeIntent` and ends the packet.
+ *
+ * @module
+ */
+import { CLOSE_CODE } from "../wire/codes.ts";
+import { type AckFrame, allowedIn, type CloseFrame, decodeErrorCode, decodeFrame, type Frame, isAckEliciting } from "../wire/frame.ts";
+import { Reader } from "../wire/reader.ts";
+import type { Instant } from "../util/time.ts";
+import { MAX_ACTIVE_IDS } from "./connection-ids.ts";
+import type { Core } from "./core.ts";
+import { requeue } from "./packet-builder.ts";
+import type { Path } from "./paths.ts";
+
+// Implementation
+
+/** Received datagrams that wait for the application; what comes beyond is dropped, as by a full socket buffer. */
+const MAX_RECEIVED_DATAGRAMS = 1_024;
+
+/** Retirements of connection ids that may be unacknowledged: twice the active ids (RFC 9000 §5.1.2). */
+const MAX_PENDING_RETIREMENTS = 2 * MAX_ACTIVE_IDS;
+
+const reader = new Reader();
+
+/** Applies the frames of a packet of the data space. Returns whether the packet asks for an acknowledgement. */
+export function handleDataPacket(core: Core, payload: Uint8Array, now: Instant): boolean {
+  reader.reset(payload);
+  let isEliciting = false;
+  while (reader.remaining > 0) {
+    const type = payload[reader.offset]!;
+    const frame = decodeFrame(reader);
+    if (frame === undefined) {
+      core.failWith(decodeErrorCode(reader), type, "a frame could not be read");
+      return isEliciting;
+    }
+    if (!allowedIn(frame.type, "data")) {
+      core.failWith(CLOSE_CODE.PROTOCOL_VIOLATION, type, `${frame.type} does not belong into a data packet`);
+      return isEliciting;
+    }
+    if (isAckEliciting(frame.type)) isEliciting = true;
+    const code = handleFrame(core, frame, now);
+    if (code !== 0) {
+      core.failWith(code, type, `${frame.type} frame broke a rule`);
+      return isEliciting;
+    }
+    if (core.closeIntent !== undefined) return isEliciting;
+  }
+  return isEliciting;
+}
+
+/** Applies the frames of a packet of the probe space, which came on `path`. */
+export function handleProbePacket(core: Core, path: Path | undefined, payload: Uint8Array, now: Instant): void {
+  reader.reset(payload);
+  while (reader.remaining > 0) {
+    const type = payload[reader.offset]!;
+    const frame = decodeFrame(reader);
+    if (frame === undefined) {
+      core.failWith(decodeErrorCode(reader), type, "a frame could not be read");
+      return;
+    }
+    if (!allowedIn(frame.type, "probe")) {
+      core.failWith(CLOSE_CODE.PROTOCOL_VIOLATION, type, `${frame.type} does not belong into a probe packet`);
+      return;
+    }
+    switch (frame.type) {
+      case "path-challenge":
+        path?.respond(frame.token);
+        break;
+      case "path-response":
+        if (path !== undefined) core.paths.onResponse(path, frame.token, now);
+        break;
+      case "close":
+        onClose(core, frame);
+        break;
+      default:
+        // PADDING, OBSERVED_ADDRESS and extensions ask for nothing.
+        break;
+    }
+  }
+}
+
+function handleFrame(core: Core, frame: Frame, now: Instant): number {
+  switch (frame.type) {
+    case "stream":
+      return core.streams.onStream(frame, now, core.recovery.rtt.smoothed);
+    case "ack":
+      return onAck(core, frame, now);
+    case "reset-stream":
+      return core.streams.onResetStream(frame);
+    case "stop-sending":
+      return core.streams.onStopSending(frame);
+    case "max-data":
+      return core.streams.onMaxData(frame);
+    case "max-stream-data":
+      return core.streams.onMaxStreamData(frame);
+    case "max-streams":
+      return core.streams.onMaxStreams(frame);
+    case "data-blocked":
+    case "stream-data-blocked":
+    case "streams-blocked":
+      return core.streams.onBlocked(frame);
+    case "datagram":
+      onDatagram(core, frame.data);
+      return 0;
+    case "new-connection-id": {
+      const outcome = core.remoteIds.onNew(frame);
+      if (typeof outcome === "number") return outcome;
+      for (const sequence of outcome) core.control.push({ kind: "retire-connection-id", sequence });
+      core.unackedRetirements += outcome.length;
+      return core.unackedRetirements > MAX_PENDING_RETIREMENTS ? CLOSE_CODE.CONNECTION_ID_LIMIT : 0;
+    }
+    case "retire-connection-id":
+      return onRetire(core, frame.sequence);
+    case "ack-frequency":
+      core.acks.onAckFrequency(frame);
+      return 0;
+    case "immediate-ack":
+      core.acks.onImmediateAck();
+      return 0;
+    case "close":
+      onClose(core, frame);
+      return 0;
+    case "padding":
+    case "ping":
+    case "extension":
+      return 0;
+    case "path-challenge":
+    case "path-response":
+    case "observed-address":
+      // Refused before: these belong into probe packets.
+      return CLOSE_CODE.PROTOCOL_VIOLATION;
+  }
+}
+
+/** Applies an acknowledgement and what recovery makes of it. */
+function onAck(core: Core, frame: AckFrame, now: Instant): number {
+  const { recovery } = core;
+  const outcome = recovery.onAckReceived(frame, now);
+  // RFC 9000 §13.1: acknowledging what was never sent is a violation.
+  if (outcome === "acked-unsent") return CLOSE_CODE.PROTOCOL_VIOLATION;
+  core.keyUpdate?.onAcked(recovery.largestAcked);
+  applyRecovery(core);
+  return 0;
+}
+
+/** Passes what recovery has just found on to the streams and the congestion controller. */
+export function applyRecovery(core: Core): void {
+  const { recovery, congestion, counters } = core;
+  if (recovery.spurious.length > 0) {
+    counters.spuriousLosses += recovery.spurious.length;
+    congestion.onSpuriousLoss(recovery.spuriousEvent);
+    for (const packetNumber of recovery.spurious) settle(core, packetNumber);
+  }
+  if (recovery.lost.length > 0) {
+    counters.packetsLost += recovery.lost.length;
+    congestion.onLoss(recovery.lossEvent);
+    for (const packetNumber of recovery.lost) requeue(core, packetNumber);
+  }
+  if (recovery.acked.length > 0) {
+    congestion.onAck(recovery.ackEvent);
+    for (const packetNumber of recovery.acked) settle(core, packetNumber);
+  }
+}
+
+/** The content of a packet has arrived. */
+function settle(core: Core, packetNumber: number): void {
+  const { sent } = core.recovery;
+  const ranges = sent.streamRangeCount(packetNumber);
+  for (let i = 0; i < ranges; i++) {
+    core.streams.onStreamAcked(
+      sent.streamId(packetNumber, i),
+      sent.streamStart(packetNumber, i),
+      sent.streamLength(packetNumber, i),
+      sent.streamFin(packetNumber, i),
+    );
+  }
+  // RFC 9000 §13.2.4: what an acknowledged ACK reported need not be reported again.
+  const reported = sent.ackLargest(packetNumber);
+  if (reported >= 0) core.acks.onAckAcked(reported);
+  for (const token of sent.tokens(packetNumber)) {
+    if (token.kind === "retire-connection-id") core.unackedRetirements -= 1;
+    else if (token.kind !== "new-connection-id") core.streams.onTokenAcked(token);
+  }
+}
+
+/** The peer gives up an id of ours: it gets a new one in its place (RFC 9000 §5.1.1). */
+function onRetire(core: Core, sequence: number): number {
+  const retired = core.localIds.retire(sequence);
+  if (retired === undefined) return 0;
+  if (typeof retired === "number") return retired;
+  core.retireId(retired);
+  core.control.push({ kind: "new-connection-id", sequence: core.localIds.add(core.newId()) });
+  return 0;
+}
+
+function onDatagram(core: Core, data: Uint8Array): void {
+  if (core.receivedDatagrams >= MAX_RECEIVED_DATAGRAMS) {
+    core.counters.datagramsDropped += 1;
+    return;
+  }
+  core.receivedDatagrams += 1;
+  core.events.push({ type: "datagram", data: data.slice() });
+}
+
+function onClose(core: Core, frame: CloseFrame): void {
+  core.peerClose ??= { application: frame.application, code: frame.code, cause: frame.cause, message: frame.reason };
+}
+
+/** Whether a packet that arrives while the connection is closing carries a CLOSE. */
+export function containsClose(payload: Uint8Array): boolean {
+  reader.reset(payload);
+  while (reader.remaining > 0) {
+    const frame = decodeFrame(reader);
+    if (frame === undefined) return false;
+    if (frame.type === "close") return true;
+  }
+  return false;
+}

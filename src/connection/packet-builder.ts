@@ -1,0 +1,335 @@
+/**
+ * Makes packets of what a connection has to say.
+ *
+ * Theory of operation. Data leaves in batches: packets of one size with consecutive numbers, laid out one behind the
+ * other in one buffer and sealed in one call; only the last may be shorter. Each packet carries, in this order, the
+ * acknowledgement if one is due or rides along, datagrams, and what the streams have to say. How much may go is one
+ * question with one answer, {@link sendBudget}. Probe packets and CLOSE are single packets outside of it.
+ *
+ * @module
+ */
+import { ACK_ELICITING, IN_FLIGHT } from "../recovery/sent-packets.ts";
+import type { Transmit } from "../util/machine.ts";
+import type { Instant } from "../util/time.ts";
+import { ackFrameLength, encodeAckFrame } from "../wire/ack-frame.ts";
+import { MAX_SEGMENTS } from "../wire/datagram.ts";
+import { encodeFrame, type Frame, frameLength } from "../wire/frame.ts";
+import { FRAME_TYPE } from "../wire/frame-type.ts";
+import {
+  HEADER_SIZE,
+  MIN_PACKET_SIZE,
+  PACKET_OVERHEAD,
+  type PacketSpace,
+  TAG_SIZE,
+  writePacketHeader,
+} from "../wire/packet-header.ts";
+import { Writer } from "../wire/writer.ts";
+import type { CloseIntent, ControlToken, Core, Keys } from "./core.ts";
+import type { Path } from "./paths.ts";
+
+// Specification
+
+/** Datagram size of a challenge: room for the answer, which reports an IPv6 address (spec/wire.md#probes). */
+const CHALLENGE_SIZE = 64;
+
+// Implementation
+
+/** Bytes of one batch: what one offloaded send of the kernel may carry. */
+const MAX_BATCH_BYTES = 65_000;
+
+/**
+ * After this many packets that only acknowledge, one asks for an acknowledgement itself, so that the peer's list of
+ * ranges can be cut (RFC 9000 §13.2.4).
+ */
+const ACK_ONLY_LIMIT = 32;
+
+/** Less room than this is not worth a stream frame: its header takes up to 20 bytes. */
+const MIN_USEFUL_ROOM = 24;
+
+const writer = new Writer();
+
+/** What one packet turned out to be. */
+interface Built {
+  /** Bytes of the whole packet, 0 if there was nothing to say. */
+  size: number;
+  isEliciting: boolean;
+}
+
+const built: Built = { size: 0, isEliciting: false };
+
+/** The next batch of data packets on the active path, `undefined` if nothing may or need be sent now. */
+export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | undefined {
+  const path = core.paths.active;
+  core.pacedUntil = undefined;
+  if (path === undefined) return undefined;
+  const hasData = hasSomethingToSay(core);
+  const budget = hasData ? sendBudget(core, path, now) : 0;
+  if (budget === 0 && !core.acks.shouldAckNow(now)) return undefined;
+
+  const segmentSize = core.datagramSize;
+  const first = core.recovery.sent.nextPacketNumber;
+  const room = Math.min(MAX_BATCH_BYTES, path.allowance);
+  const buffer = core.pool.take();
+  let total = 0;
+  for (let count = 0; count < MAX_SEGMENTS && total + MIN_PACKET_SIZE <= room; count++) {
+    const mayCarryData = total < budget;
+    if (count > 0 && !mayCarryData) break;
+    buildDataPacket(core, buffer, total, { size: Math.min(segmentSize, room - total), mayCarryData }, now);
+    if (built.size === 0) break;
+    commit(core, built, now);
+    writeHeader(core, keys, buffer, total, "data");
+    total += built.size;
+    if (built.size < segmentSize) break;
+  }
+  if (total < budget && !hasSomethingToSay(core)) core.recovery.markAppLimited();
+  if (total === 0) {
+    core.pool.give(buffer);
+    return undefined;
+  }
+  keys.sealer.sealBatch(buffer, { start: 0, segmentSize, total, space: "data", firstPacketNumber: first });
+  return sent(core, path, buffer, { total, segmentSize: Math.min(segmentSize, total) }, now);
+}
+
+/** The next probe packet: an answer to a challenge, or a challenge of our own. */
+export function buildProbe(core: Core, keys: Keys, now: Instant): Transmit | undefined {
+  for (const path of core.paths.all) {
+    const response = path.responses.shift();
+    if (response !== undefined) {
+      const observed: Frame = { type: "observed-address", address: path.remote };
+      const transmit = buildProbePacket(core, keys, path, [{ type: "path-response", token: response }, observed], 0, now);
+      if (transmit !== undefined) return transmit;
+    }
+    const challenge = path.validator.pollChallenge(now);
+    if (challenge !== undefined) {
+      const transmit = buildProbePacket(core, keys, path, [{ type: "path-challenge", token: challenge }], CHALLENGE_SIZE, now);
+      if (transmit !== undefined) {
+        core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
+        return transmit;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** A packet that closes the connection; it acknowledges what is unacknowledged, so that streams end cleanly. */
+export function buildClose(core: Core, keys: Keys, intent: CloseIntent, now: Instant): Transmit | undefined {
+  const path = core.paths.active;
+  if (path === undefined || path.allowance < core.datagramSize) return undefined;
+  const { application, code, cause, message } = intent;
+  const buffer = core.pool.take();
+  const { sent: ledger } = core.recovery;
+  const first = ledger.nextPacketNumber;
+  ledger.begin(first);
+  writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
+  writeAck(core, now);
+  const close: Frame = { type: "close", application, code, cause, reason: message };
+  if (frameLength(close) <= writer.remaining) encodeFrame(writer, close);
+  finishPacket(0);
+  built.isEliciting = false;
+  commit(core, built, now);
+  writeHeader(core, keys, buffer, 0, "data");
+  const { size } = built;
+  keys.sealer.sealBatch(buffer, { start: 0, segmentSize: size, total: size, space: "data", firstPacketNumber: first });
+  return sent(core, path, buffer, { total: size, segmentSize: size }, now);
+}
+
+/** Bytes of data packets that may leave now, and the note of when to ask again if it is the pacer that says no. */
+function sendBudget(core: Core, path: Path, now: Instant): number {
+  const { recovery, congestion, pacer } = core;
+  const size = core.datagramSize;
+  if (path.allowance < MIN_PACKET_SIZE) return 0;
+  // RFC 9002 §6.2.4: probes after a timeout are not held back by the congestion window.
+  if (recovery.probesPending > 0) return recovery.probesPending * size;
+  const window = congestion.congestionWindow - recovery.sent.bytesInFlight;
+  if (window < size) return 0;
+  pacer.update(congestion, recovery.rtt.smoothed, now);
+  const paced = pacer.budget(now);
+  if (paced < size) {
+    core.pacedUntil = pacer.nextTimeout(now, size);
+    return 0;
+  }
+  // Whole packets only: a remainder of the window is no reason for a small packet.
+  return Math.floor(Math.min(window, paced) / size) * size;
+}
+
+function hasSomethingToSay(core: Core): boolean {
+  return (
+    core.streams.hasPending() ||
+    core.recovery.probesPending > 0 ||
+    core.datagrams.length > 0 ||
+    core.control.length > 0
+  );
+}
+
+/** Lays out one data packet at `start`; `built` tells what came of it. */
+function buildDataPacket(
+  core: Core,
+  buffer: Uint8Array,
+  start: number,
+  limits: { readonly size: number; readonly mayCarryData: boolean },
+  now: Instant,
+): void {
+  const { sent: ledger } = core.recovery;
+  ledger.begin(ledger.nextPacketNumber);
+  writer.reset(buffer, start + HEADER_SIZE, start + limits.size - TAG_SIZE);
+  const hasAck = writeAck(core, now);
+  const afterAck = writer.offset;
+  if (limits.mayCarryData) {
+    writeControl(core);
+    writeDatagrams(core);
+    if (writer.remaining >= MIN_USEFUL_ROOM) core.streams.fill(writer, ledger);
+    if (writer.offset === afterAck && core.recovery.probesPending > 0) writeProbe(core);
+  } else if (core.ackOnlyPackets >= ACK_ONLY_LIMIT && hasAck) {
+    writer.u8(FRAME_TYPE.PING);
+  }
+  built.isEliciting = writer.offset > afterAck;
+  if (writer.offset === start + HEADER_SIZE) {
+    built.size = 0;
+    return;
+  }
+  core.ackOnlyPackets = built.isEliciting ? 0 : core.ackOnlyPackets + 1;
+  // More to say, but not here: the packet is padded so that the batch stays one of equal sizes.
+  const isFull = limits.mayCarryData && built.isEliciting && hasSomethingToSay(core) && core.recovery.probesPending === 0;
+  finishPacket(start, isFull ? limits.size : 0);
+}
+
+/** Pads to the smallest packet, or to `size`, and notes the size of the packet. */
+function finishPacket(start: number, size = 0): void {
+  const length = Math.max(writer.offset - start + TAG_SIZE, MIN_PACKET_SIZE, size);
+  const padding = start + length - TAG_SIZE - writer.offset;
+  if (padding > 0) writer.fill(FRAME_TYPE.PADDING, padding);
+  built.size = length;
+}
+
+/** Acknowledges whatever is unacknowledged, if it fits. */
+function writeAck(core: Core, now: Instant): boolean {
+  const ack = core.acks.takeAck(now);
+  if (ack === undefined || ackFrameLength(ack) > writer.remaining) return false;
+  encodeAckFrame(writer, ack);
+  core.recovery.sent.addAck(ack.largest);
+  core.acks.onAckSent(now);
+  return true;
+}
+
+/** Frames of the connection itself. */
+function writeControl(core: Core): void {
+  while (core.control.length > 0) {
+    const token = core.control.first!;
+    const frame = controlFrame(core, token);
+    if (frame !== undefined) {
+      if (frameLength(frame) > writer.remaining) return;
+      encodeFrame(writer, frame);
+      core.recovery.sent.addToken(token);
+    }
+    core.control.shift();
+  }
+}
+
+function controlFrame(core: Core, token: ControlToken): Frame | undefined {
+  switch (token.kind) {
+    case "new-connection-id": {
+      const connectionId = core.localIds.get(token.sequence);
+      if (connectionId === undefined) return undefined;
+      return { type: "new-connection-id", sequence: token.sequence, retirePriorTo: 0, connectionId };
+    }
+    case "retire-connection-id":
+      return { type: "retire-connection-id", sequence: token.sequence };
+  }
+}
+
+function writeDatagrams(core: Core): void {
+  for (let data = core.datagrams.peek(); data !== undefined; data = core.datagrams.peek()) {
+    const frame: Frame = { type: "datagram", data };
+    if (frameLength(frame) > writer.remaining) return;
+    encodeFrame(writer, frame);
+    core.datagrams.shift();
+  }
+}
+
+/** A probe without new data repeats the oldest data in flight, or asks for an answer with PING (RFC 9002 §6.2.4). */
+function writeProbe(core: Core): void {
+  const { sent: ledger } = core.recovery;
+  const oldest = ledger.firstInFlight;
+  if (ledger.isOutstanding(oldest) && ledger.streamRangeCount(oldest) > 0) {
+    requeue(core, oldest);
+    core.streams.fill(writer, ledger);
+  }
+  if (writer.remaining >= 1) writer.u8(FRAME_TYPE.PING);
+}
+
+/** Lets the content of a packet be sent again, without calling the packet lost. */
+export function requeue(core: Core, packetNumber: number): void {
+  const { sent: ledger } = core.recovery;
+  const ranges = ledger.streamRangeCount(packetNumber);
+  for (let i = 0; i < ranges; i++) {
+    const length = ledger.streamLength(packetNumber, i);
+    core.counters.retransmittedBytes += length;
+    core.streams.onStreamLost(
+      ledger.streamId(packetNumber, i),
+      ledger.streamStart(packetNumber, i),
+      length,
+      ledger.streamFin(packetNumber, i),
+    );
+  }
+  for (const token of ledger.tokens(packetNumber)) {
+    if (token.kind === "new-connection-id" || token.kind === "retire-connection-id") core.control.push(token);
+    else core.streams.onTokenLost(token);
+  }
+}
+
+function commit(core: Core, packet: Built, now: Instant): void {
+  const { recovery } = core;
+  recovery.sent.commit(packet.size, now, packet.isEliciting ? ACK_ELICITING | IN_FLIGHT : 0);
+  recovery.onPacketSent(now);
+  if (!packet.isEliciting) return;
+  const packetNumber = recovery.sent.nextPacketNumber - 1;
+  core.congestion.onPacketSent({ now, packetNumber, size: packet.size, bytesInFlight: recovery.sent.bytesInFlight });
+  core.pacer.onSent(packet.size, now);
+  core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
+}
+
+function writeHeader(core: Core, keys: Keys, buffer: Uint8Array, offset: number, space: PacketSpace): void {
+  const packetNumber = space === "data" ? core.recovery.sent.nextPacketNumber - 1 : core.nextProbeNumber;
+  const keyPhase = space === "data" ? keys.sealer.keyPhase : 0;
+  const connectionId = core.remoteIds.current;
+  writePacketHeader(buffer, offset, { space, keyPhase, length: built.size, connectionId, packetNumber });
+}
+
+/** One packet of the probe space, or `undefined` if an unproven path has no credit for it. */
+function buildProbePacket(
+  core: Core,
+  keys: Keys,
+  path: Path,
+  frames: readonly Frame[],
+  size: number,
+  now: Instant,
+): Transmit | undefined {
+  let length = PACKET_OVERHEAD;
+  for (const frame of frames) length += frameLength(frame);
+  if (path.allowance < Math.max(length, size, MIN_PACKET_SIZE)) return undefined;
+  const buffer = core.pool.take();
+  writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
+  for (const frame of frames) encodeFrame(writer, frame);
+  finishPacket(0, size);
+  const total = built.size;
+  writeHeader(core, keys, buffer, 0, "probe");
+  const firstPacketNumber = core.nextProbeNumber++;
+  keys.sealer.sealBatch(buffer, { start: 0, segmentSize: total, total, space: "probe", firstPacketNumber });
+  return sent(core, path, buffer, { total, segmentSize: total }, now);
+}
+
+/** Counts a finished batch and wraps it up. */
+function sent(
+  core: Core,
+  path: Path,
+  buffer: Uint8Array,
+  batch: { readonly total: number; readonly segmentSize: number },
+  now: Instant,
+): Transmit {
+  const { total, segmentSize } = batch;
+  core.counters.packetsSent += Math.ceil(total / segmentSize);
+  core.counters.bytesSent += total;
+  if (!path.isProven) path.credit -= total;
+  core.liveness.onSent(now);
+  return { via: path.via, to: path.remote, payload: buffer.subarray(0, total), segmentSize, ttl: undefined };
+}
