@@ -2,8 +2,9 @@
  * The greatest or smallest of recent samples, in constant memory.
  *
  * Kathleen Nichols' algorithm: it keeps the best sample of the window and the best ones that came after it, each from a
- * later part of the window, so that one is ready when the best expires. The result is exact while samples keep coming;
- * after a gap it may be that of a younger sample. "Time" is any number that never decreases: ms, rounds, or cycles.
+ * later part of the window, so that one is ready when the best expires. The result is always a sample of the window and
+ * never worse than the best of its last half; when the best expires, the next best may have been passed over for a
+ * younger one. "Time" is any number that never decreases: ms, rounds, or cycles.
  *
  * @module
  */
