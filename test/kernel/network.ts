@@ -1,0 +1,175 @@
+/**
+ * Two hosts inside network namespaces of this machine, joined by a pair of virtual interfaces or by a bad link.
+ *
+ * Linux, as root, with `ip`; the bad link (link.c) is compiled with `cc` on first use. Everything that is made here goes
+ * away with {@link Network.close}, at the latest with this process.
+ *
+ * @module
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+/** What the bad link does to packets, both ways alike; the units and defaults stand at the top of link.c. */
+export interface LinkOptions {
+  readonly rate?: number;
+  readonly queue?: number;
+  readonly delay?: number;
+  readonly jitter?: number;
+  readonly loss?: number;
+  readonly late?: number;
+  readonly "late-by"?: number;
+  readonly duplicate?: number;
+  readonly corrupt?: number;
+  readonly seed?: number;
+}
+
+/** What one direction of a bad link has done. */
+export interface LinkCounters {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly delivered: number;
+  readonly lost: number;
+  readonly overflowed: number;
+  readonly late: number;
+  readonly duplicated: number;
+  readonly corrupted: number;
+}
+
+/** One of the two hosts. */
+export interface Host {
+  readonly namespace: string;
+  readonly address: string;
+  readonly address6: string;
+  /** What to put in front of a command so that it runs on this host. */
+  readonly prefix: readonly string[];
+}
+
+/** Two hosts and what joins them. */
+export interface Network {
+  readonly a: Host;
+  readonly b: Host;
+  /** Removes the hosts. Returns the counters of a bad link, by sending host. */
+  close(): Promise<{ readonly fromA: LinkCounters; readonly fromB: LinkCounters } | undefined>;
+}
+
+/** Why this process cannot make networks, or `undefined` if it can. */
+export function whyNoNetworks(): string | undefined {
+  if (process.platform !== "linux") return "network namespaces need Linux";
+  if (process.getuid?.() !== 0) return "network namespaces need root";
+  return undefined;
+}
+
+/** Two hosts on a pair of virtual Ethernet interfaces: fast, and faultless. */
+export async function createVethNetwork(options: { readonly mtu: number }): Promise<Network> {
+  const [a, b] = createHosts();
+  const end = (host: Host): string => `wire0 mtu ${options.mtu} netns ${host.namespace}`;
+  ip(`link add ${end(a)} type veth peer name ${end(b)}`);
+  for (const host of [a, b]) configure(host);
+  return {
+    a,
+    b,
+    async close() {
+      removeHosts([a, b]);
+      return undefined;
+    },
+  };
+}
+
+/** Two hosts on a link with the given faults. */
+export async function createBadNetwork(options: LinkOptions): Promise<Network> {
+  const program = compileLink();
+  const [a, b] = createHosts();
+  const words = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+  const link = spawn(program, [a.namespace, b.namespace, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: link.stdout })[Symbol.asyncIterator]();
+  const first = await lines.next();
+  if (first.value !== "ready") {
+    removeHosts([a, b]);
+    throw new Error("the link did not start");
+  }
+  for (const host of [a, b]) configure(host);
+  return {
+    a,
+    b,
+    async close() {
+      link.kill("SIGTERM");
+      const last = await lines.next();
+      await ended(link);
+      removeHosts([a, b]);
+      return JSON.parse(last.value);
+    },
+  };
+}
+
+/** Namespaces to remove should this process end before it closed them. */
+const open = new Set<string>();
+let serial = 0;
+
+function createHosts(): readonly [Host, Host] {
+  const reason = whyNoNetworks();
+  if (reason !== undefined) throw new Error(reason);
+  if (serial === 0) cleanUpAtExit();
+  serial += 1;
+  const hosts = [1, 2].map((number): Host => {
+    const namespace = `punchline-${process.pid}-${serial}-${number === 1 ? "a" : "b"}`;
+    ip(`netns add ${namespace}`);
+    open.add(namespace);
+    ip(`-n ${namespace} link set lo up`);
+    const prefix = ["ip", "netns", "exec", namespace];
+    // RFC 2544 §C.2.2 sets this network aside for such tests, so it collides with no real one.
+    return { namespace, address: `198.18.0.${number}`, address6: `fd00:18::${number}`, prefix };
+  });
+  return [hosts[0]!, hosts[1]!];
+}
+
+function configure(host: Host): void {
+  ip(`-n ${host.namespace} addr add ${host.address}/24 dev wire0`);
+  ip(`-n ${host.namespace} addr add ${host.address6}/64 dev wire0 nodad`);
+  ip(`-n ${host.namespace} link set wire0 up`);
+}
+
+function removeHosts(hosts: readonly Host[]): void {
+  removeNamespaces(hosts.map((host) => host.namespace));
+}
+
+function cleanUpAtExit(): void {
+  process.once("exit", () => removeNamespaces([...open]));
+  // Without a handler a signal would end the process without the event above.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+}
+
+function removeNamespaces(names: readonly string[]): void {
+  for (const name of names) {
+    if (!open.delete(name)) continue;
+    ip(`netns del ${name}`);
+  }
+}
+
+/** Compiles link.c, unless this very text was compiled before, and returns the path of the program. */
+function compileLink(): string {
+  const source = fileURLToPath(new URL("link.c", import.meta.url));
+  const folder = fileURLToPath(new URL("../../node_modules/.cache/punchline/", import.meta.url));
+  const program = `${folder}link-${createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16)}`;
+  if (!existsSync(program)) {
+    mkdirSync(folder, { recursive: true });
+    execFileSync("cc", ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", `${program}.${process.pid}`, source], {
+      stdio: "inherit",
+    });
+    renameSync(`${program}.${process.pid}`, program);
+  }
+  return program;
+}
+
+function ip(command: string): void {
+  execFileSync("ip", command.split(" "), { stdio: ["ignore", "inherit", "inherit"] });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.once("exit", () => resolve());
+  });
+}
