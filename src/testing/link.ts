@@ -1,0 +1,302 @@
+/**
+ * One direction of a link: a queue that drains at a rate, then a wire with delay and faults.
+ *
+ * What happens to a packet, in this order: scripted faults · MTU · queue (tail drop) · serialisation at the rate ·
+ * blackout · loss in bursts · independent loss · corruption · delay and jitter · lateness · duplication. A lost packet
+ * has taken its share of the rate before it is lost, as on a real wire behind a bottleneck. Each fault draws from a
+ * sub-stream of its own, so that switching one on does not shift the others.
+ *
+ * @module
+ */
+import { Deque } from "../util/deque.ts";
+import { after, type Duration, type Instant } from "../util/time.ts";
+import type { Environment } from "./environment.ts";
+import { checkConditions, type LinkConditions, type LinkOptions, PERFECT_LINK } from "./link-options.ts";
+import type { Packet } from "./packet.ts";
+import type { Rng } from "./rng.ts";
+import { Task } from "./timeline.ts";
+
+/** What a link has done so far, in packets unless the name says bytes. */
+export interface LinkCounters {
+  /** Handed to the link. */
+  sent: number;
+  /** Arrived, duplicates included. */
+  delivered: number;
+  /** Payload bytes handed to the link. */
+  bytesSent: number;
+  /** Payload bytes that arrived, duplicates included. */
+  bytesDelivered: number;
+  /** Dropped because the queue was full. */
+  tailDropped: number;
+  /** Lost, independently or in a burst. */
+  lost: number;
+  /** Of `lost`: those lost in a burst. */
+  lostInBurst: number;
+  /** Dropped because they were larger than the MTU. */
+  oversized: number;
+  /** Dropped because the link was down. */
+  blackedOut: number;
+  /** Dropped by {@link Link.dropNext} or {@link Link.filter}. */
+  scripted: number;
+  /** Second copies made. */
+  duplicated: number;
+  /** Arrived, or will arrive, with a flipped bit. */
+  corrupted: number;
+  /** Arrived after a packet that was sent later; second copies do not count. */
+  reordered: number;
+}
+
+/** What a filter decides on a packet; a number makes it late by so many ms. */
+export type Verdict = "pass" | "drop" | "duplicate" | "corrupt" | Duration;
+
+/** One direction of a link. */
+export class Link {
+  readonly name: string;
+  readonly counters: LinkCounters = {
+    sent: 0,
+    delivered: 0,
+    bytesSent: 0,
+    bytesDelivered: 0,
+    tailDropped: 0,
+    lost: 0,
+    lostInBurst: 0,
+    oversized: 0,
+    blackedOut: 0,
+    scripted: 0,
+    duplicated: 0,
+    corrupted: 0,
+    reordered: 0,
+  };
+  /** Scripted fault: sees every packet before anything else happens to it. */
+  filter: ((packet: Packet) => Verdict) | undefined = undefined;
+  /** Whether packets get in at all; those under way still arrive. */
+  isUp = true;
+
+  readonly #environment: Environment;
+  readonly #deliver: (packet: Packet) => void;
+  readonly #defers: boolean;
+  readonly #rng: { readonly [fault in "burst" | "loss" | "corruption" | "jitter" | "late" | "duplication"]: Rng };
+  #conditions: LinkConditions = PERFECT_LINK;
+  /** Instants at which the queued packets will have left, ascending, and beside it their sizes. */
+  readonly #departures = new Deque<Instant>();
+  readonly #sizes = new Deque<number>();
+  #queuedBytes = 0;
+  #lastDeparture = 0 as Instant;
+  #lastArrival = 0 as Instant;
+  #inBurst = false;
+  #dropsLeft = 0;
+  #nextSequence = 0;
+  #highestDelivered = -1;
+
+  /** `defers`: even a link without delay delivers by a task of its own, never from within {@link send}. */
+  constructor(options: {
+    name: string;
+    environment: Environment;
+    conditions: LinkOptions;
+    deliver: (packet: Packet) => void;
+    defers: boolean;
+  }) {
+    this.name = options.name;
+    this.#environment = options.environment;
+    this.#deliver = options.deliver;
+    this.#defers = options.defers;
+    const rng = options.environment.rng.fork(`link ${options.name}`);
+    this.#rng = {
+      burst: rng.fork("burst"),
+      loss: rng.fork("loss"),
+      corruption: rng.fork("corruption"),
+      jitter: rng.fork("jitter"),
+      late: rng.fork("late"),
+      duplication: rng.fork("duplication"),
+    };
+    this.update(options.conditions);
+  }
+
+  /** Input: a packet enters. */
+  send(packet: Packet): void {
+    const { counters } = this;
+    const sequence = this.#nextSequence++;
+    counters.sent += 1;
+    counters.bytesSent += packet.payload.length;
+    const verdict = this.#scriptedVerdict(packet);
+    if (verdict === "drop") {
+      this.#drop("scripted", packet);
+      return;
+    }
+    if (packet.size > this.#conditions.mtu) {
+      this.#drop("oversized", packet);
+      return;
+    }
+    if (!this.isUp) {
+      this.#drop("blackedOut", packet);
+      return;
+    }
+    const departure = this.#enqueue(packet.size);
+    if (departure === undefined) {
+      this.#drop("tailDropped", packet);
+      return;
+    }
+    if (this.#isBlackedOut(departure)) {
+      this.#drop("blackedOut", packet);
+      return;
+    }
+    if (this.#isLostInBurst()) {
+      counters.lostInBurst += 1;
+      this.#drop("lost", packet);
+      return;
+    }
+    const { loss, corruption, duplication } = this.#conditions;
+    if (loss > 0 && this.#rng.loss.chance(loss)) {
+      this.#drop("lost", packet);
+      return;
+    }
+    if (verdict === "corrupt" || (corruption > 0 && this.#rng.corruption.chance(corruption))) this.#corrupt(packet);
+    const arrival = this.#arrival(departure, packet, typeof verdict === "number" ? verdict : 0);
+    const isDuplicated = duplication > 0 && this.#rng.duplication.chance(duplication);
+    const twin = verdict === "duplicate" || isDuplicated ? packet.copy() : undefined;
+    this.#fly(packet, sequence, arrival);
+    if (twin !== undefined) {
+      counters.duplicated += 1;
+      this.#environment.trace.packet("fault", this.name, "duplicated", twin);
+      this.#fly(twin, -1, arrival);
+    }
+  }
+
+  /** Command: changes conditions for the packets that enter from now on. @throws RangeError if one makes no sense. */
+  update(conditions: LinkOptions): void {
+    const updated = { ...this.#conditions, ...conditions };
+    checkConditions(updated);
+    // A new delay is a new route: what takes it may overtake what is on the old one.
+    if (updated.delay !== this.#conditions.delay) this.#lastArrival = 0 as Instant;
+    this.#conditions = updated;
+  }
+
+  /** Command: drops the next `count` packets that enter, whatever they are. */
+  dropNext(count: number): void {
+    this.#dropsLeft += count;
+  }
+
+  /** The conditions in force. */
+  get conditions(): LinkConditions {
+    return this.#conditions;
+  }
+
+  /** Packets that wait or are on their way out. */
+  get queueLength(): number {
+    this.#dequeue();
+    return this.#departures.length;
+  }
+
+  /** Called when a packet reaches the far end; −1 is the sequence of a second copy. */
+  arrive(packet: Packet, sequence: number): void {
+    const { counters } = this;
+    counters.delivered += 1;
+    counters.bytesDelivered += packet.payload.length;
+    if (sequence > this.#highestDelivered) this.#highestDelivered = sequence;
+    else if (sequence !== -1) counters.reordered += 1;
+    this.#deliver(packet);
+  }
+
+  #scriptedVerdict(packet: Packet): Verdict {
+    if (this.#dropsLeft > 0) {
+      this.#dropsLeft -= 1;
+      return "drop";
+    }
+    return this.filter === undefined ? "pass" : this.filter(packet);
+  }
+
+  #drop(counter: "scripted" | "oversized" | "blackedOut" | "tailDropped" | "lost", packet: Packet): void {
+    this.counters[counter] += 1;
+    this.#environment.trace.packet("drop", this.name, counter, packet);
+  }
+
+  /** When the last bit of a packet that enters now leaves; `undefined` if the queue is full. */
+  #enqueue(size: number): Instant | undefined {
+    const now = this.#environment.timeline.now;
+    const { bitsPerSecond, queue } = this.#conditions;
+    this.#dequeue();
+    if (bitsPerSecond === Number.POSITIVE_INFINITY && this.#departures.length === 0) return now;
+    if (this.#departures.length >= (queue.packets ?? Number.POSITIVE_INFINITY)) return undefined;
+    if (this.#queuedBytes + size > (queue.bytes ?? Number.POSITIVE_INFINITY)) return undefined;
+    const start = Math.max(this.#lastDeparture, now) as Instant;
+    const departure = after(start, (size * 8000) / bitsPerSecond);
+    this.#lastDeparture = departure;
+    this.#departures.push(departure);
+    this.#sizes.push(size);
+    this.#queuedBytes += size;
+    return departure;
+  }
+
+  /** Forgets the packets that have left. */
+  #dequeue(): void {
+    const now = this.#environment.timeline.now;
+    for (let first = this.#departures.first; first !== undefined && first <= now; first = this.#departures.first) {
+      this.#departures.shift();
+      this.#queuedBytes -= this.#sizes.shift()!;
+    }
+  }
+
+  #isBlackedOut(departure: Instant): boolean {
+    for (const blackout of this.#conditions.blackouts) {
+      if (departure >= blackout.from && departure < blackout.until) return true;
+    }
+    return false;
+  }
+
+  #isLostInBurst(): boolean {
+    const model = this.#conditions.burstLoss;
+    if (model === undefined) return false;
+    const rng = this.#rng.burst;
+    if (rng.chance(this.#inBurst ? model.leave : model.enter)) this.#inBurst = !this.#inBurst;
+    return rng.chance(this.#inBurst ? (model.lossWhenBad ?? 1) : (model.lossWhenGood ?? 0));
+  }
+
+  #corrupt(packet: Packet): void {
+    if (packet.payload.length === 0) return;
+    const bit = this.#rng.corruption.integer(0, packet.payload.length * 8);
+    packet.payload[bit >> 3]! ^= 1 << (bit & 7);
+    this.counters.corrupted += 1;
+    this.#environment.trace.packet("fault", this.name, "corrupted", packet);
+  }
+
+  #arrival(departure: Instant, packet: Packet, scriptedDelay: Duration): Instant {
+    const { delay, jitter, reordering } = this.#conditions;
+    let arrival = after(departure, delay);
+    if (jitter > 0) arrival = after(arrival, this.#rng.jitter.between(0, jitter));
+    if (arrival < this.#lastArrival) arrival = this.#lastArrival;
+    let lateness = scriptedDelay;
+    if (reordering !== undefined && this.#rng.late.chance(reordering.probability)) {
+      lateness += this.#rng.late.between(reordering.minDelay, reordering.maxDelay);
+    }
+    if (lateness > 0) {
+      this.#environment.trace.packet("fault", this.name, "late", packet);
+      return after(arrival, lateness);
+    }
+    this.#lastArrival = arrival;
+    return arrival;
+  }
+
+  #fly(packet: Packet, sequence: number, arrival: Instant): void {
+    const { timeline } = this.#environment;
+    if (!this.#defers && arrival <= timeline.now) this.arrive(packet, sequence);
+    else timeline.schedule(new Flight(this, packet, sequence), arrival);
+  }
+}
+
+/** A packet on the wire. */
+class Flight extends Task {
+  readonly #link: Link;
+  readonly #packet: Packet;
+  readonly #sequence: number;
+
+  constructor(link: Link, packet: Packet, sequence: number) {
+    super();
+    this.#link = link;
+    this.#packet = packet;
+    this.#sequence = sequence;
+  }
+
+  run(): void {
+    this.#link.arrive(this.#packet, this.#sequence);
+  }
+}
