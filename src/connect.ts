@@ -1,0 +1,41 @@
+/**
+ * Calls a listener.
+ *
+ * @module
+ */
+import type { PeerStream } from "./io/connection.ts";
+import { dial } from "./io/dialer.ts";
+import { PunchlineError } from "./io/errors.ts";
+import { identityFor } from "./io/identity-file.ts";
+import { Ticket } from "./io/ticket.ts";
+import { type ConnectOptions, checkConnect } from "./options.ts";
+
+/**
+ * Connects to the listener that gave out `ticket`.
+ *
+ * Resolves with the first stream of a new connection once both sides have proven their keys; either may speak first.
+ * The connection closes when its last stream is closed; then nothing of it keeps the process alive.
+ *
+ * @param ticket What the listener handed out, as text or already parsed.
+ * @throws {@link PunchlineError} `ERR_TICKET`, `ERR_TICKET_EXPIRED`, `ERR_OPTION`, `ERR_IDENTITY`, `ERR_BIND`,
+ * `ERR_UNREACHABLE`, `ERR_REFUSED` or `ERR_PROTOCOL`; on abort, `signal.reason`.
+ */
+export async function connect(ticket: string | Ticket, options: ConnectOptions = {}): Promise<PeerStream> {
+  const checked = checkConnect(options);
+  checked.signal?.throwIfAborted();
+  const parsed = ticket instanceof Ticket ? ticket : Ticket.parse(ticket);
+  const { expiresAt } = parsed;
+  if (expiresAt !== undefined && expiresAt.getTime() <= Date.now()) {
+    throw new PunchlineError("ERR_TICKET_EXPIRED", `the ticket expired at ${expiresAt.toISOString()}`);
+  }
+  const identity = identityFor(checked.identity);
+  const plan = { hosts: checked.hosts, needsAll: checked.hostsAreExplicit, port: 0 };
+  return dial(plan, {
+    ticket: parsed.fields,
+    identity: identity.keyPair,
+    config: checked.config,
+    timeout: checked.timeout,
+    metadata: checked.metadata,
+    signal: checked.signal,
+  });
+}

@@ -1,0 +1,23 @@
+/**
+ * punchline: an encrypted, reliable stream between two programs that hold a ticket.
+ *
+ * @module
+ */
+export { connect } from "./connect.ts";
+export type { ConnectionStats } from "./connection/connection.ts";
+export type { Attempt, CloseReason, Refusal } from "./connection/events.ts";
+export {
+  Connection,
+  type ConnectionEvents,
+  type OpenStreamOptions,
+  type PathInfo,
+  PeerStream,
+} from "./io/connection.ts";
+export { type ErrorCode, type ErrorOrigin, PunchlineError } from "./io/errors.ts";
+export { Identity } from "./io/identity.ts";
+export { Listener, type ListenerCloseOptions, type ListenerEvents } from "./io/listener.ts";
+export { type RedactedTicket, Ticket } from "./io/ticket.ts";
+export type { PeerRequest, TicketOptions } from "./io/ticket-options.ts";
+export { listen } from "./listen.ts";
+export type { CommonOptions, ConnectOptions, ListenOptions } from "./options.ts";
+export type { Address } from "./util/machine.ts";

@@ -1,0 +1,479 @@
+/**
+ * The public face of a connection and its streams: promises, events and iterators over the machine's commands.
+ *
+ * @module
+ */
+import { EventEmitter } from "eventemitter3";
+import type { ConnectionMachine, ConnectionStats } from "../connection/connection.ts";
+import type { CloseReason, ConnectionEvent, PathInfo as MachinePath } from "../connection/events.ts";
+import { toHex } from "../util/bytes.ts";
+import { type Address, formatAddress, type SocketId } from "../util/machine.ts";
+import type { Duration, Instant } from "../util/time.ts";
+import { AsyncQueue } from "./async-queue.ts";
+import { monotonicNow } from "./clock.ts";
+import { StreamDuplex, type StreamHost } from "./duplex.ts";
+import { closeError, isCleanClose, PunchlineError } from "./errors.ts";
+import { Timeline } from "./timeline.ts";
+
+/** A path that carries, or may carry, packets of a connection. */
+export interface PathInfo {
+  /** Our end: the address that the socket is bound to. */
+  readonly local: Address;
+  /** The peer's end, as seen from here. */
+  readonly remote: Address;
+  readonly kind: "direct" | "relay";
+  /** Smoothed round-trip time in ms; 0 before the first measurement. */
+  readonly rtt: Duration;
+}
+
+/** What a connection tells. */
+export interface ConnectionEvents {
+  /** Packets take another path from now on. */
+  path: (path: PathInfo) => void;
+  /** Nothing has been heard of the peer for longer than usual; the connection lives on for `linger`. */
+  stalled: () => void;
+  /** The peer is heard again. */
+  resumed: () => void;
+  /** The peer opened a stream. Not told of the first stream, which the listener or `connect` hands out. */
+  stream: (stream: PeerStream) => void;
+  /** The connection is over. `error` is undefined if it ended as both sides wished. Comes once, and last. */
+  closed: (reason: CloseReason, error: PunchlineError | undefined) => void;
+}
+
+/** What a connection needs of its endpoint. */
+export interface ConnectionOwner {
+  /** A command was given: pump the machine. */
+  wake(): void;
+  /** The address that a socket is bound to. */
+  localAddress(socket: SocketId): Address | undefined;
+}
+
+/** How a connection is used by whoever made it. */
+export interface ConnectionUse {
+  /** Close once the last stream is closed. */
+  readonly closesWithLastStream: boolean;
+  /** How long a silent peer keeps it alive, in ms. */
+  readonly linger: Duration;
+  /** Takes the first stream that the peer opens, instead of {@link Connection.streams}. */
+  readonly onFirstStream?: (stream: PeerStream) => void;
+}
+
+/**
+ * A two-way stream of bytes to the peer: a Node `Duplex` with half-close.
+ *
+ * - A chunk given to `write` is kept by reference, not copied: do not change its bytes before the peer has acknowledged
+ *   them (`finished(stream)` after `end()`), or write a copy.
+ * - `end()` and `finished()` complete once the peer's transport has acknowledged every byte and the end.
+ * - `destroy()` and `destroy(error)` reset both directions; the peer's stream fails with `ERR_STREAM_RESET`.
+ * - `await using` ends cleanly: see {@link StreamDuplex}.
+ * - Fails with a {@link PunchlineError}: `ERR_STREAM_RESET`, `ERR_CLOSED_BY_PEER`, `ERR_PEER_LOST`, `ERR_PROTOCOL` or
+ *   `ERR_CLOSED`. An `error` event that nobody listens to does not end the process.
+ */
+export class PeerStream extends StreamDuplex {
+  /** The connection that the stream belongs to. */
+  readonly connection: Connection;
+
+  /** Streams come from a connection. @internal */
+  constructor(
+    connection: Connection,
+    host: StreamHost,
+    id: number,
+    directions: { readable: boolean; writable: boolean },
+  ) {
+    super(host, id, directions);
+    this.connection = connection;
+  }
+}
+
+/** How to open a stream. */
+export interface OpenStreamOptions {
+  /** `uni` can only be written to on this side; default `bidi`. */
+  readonly direction?: "bidi" | "uni";
+  /** Gives up waiting for the peer to allow one more stream. */
+  readonly signal?: AbortSignal;
+}
+
+// Specification
+
+/** The stream that the initiator opens by connecting (spec/streams.md). */
+const FIRST_STREAM = 0;
+
+// Implementation
+
+/** Streams waiting for `streams()`: the peer can have no more than its limits of both kinds open. */
+const MAX_WAITING_STREAMS = 1_024;
+
+/** Datagrams waiting for `datagrams()`; when nobody takes them in time the newest are dropped, as a network would. */
+const MAX_WAITING_DATAGRAMS = 256;
+
+/** How long a reset may take to reach the peer before the connection closes regardless, in ms. */
+const RESET_PATIENCE: Duration = 1_000;
+
+interface Opening {
+  readonly direction: "bidi" | "uni";
+  readonly resolve: (stream: PeerStream) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * An encrypted connection to one peer, with any number of streams.
+ *
+ * `await using` closes it cleanly: all streams are ended and acknowledged first.
+ */
+export class Connection extends EventEmitter<ConnectionEvents> {
+  readonly #machine: ConnectionMachine;
+  readonly #owner: ConnectionOwner;
+  readonly #use: ConnectionUse;
+  readonly #host: StreamHost;
+  readonly #streams = new Map<number, PeerStream>();
+  readonly #incoming = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
+  readonly #datagrams = new AsyncQueue<Uint8Array>(MAX_WAITING_DATAGRAMS);
+  readonly #openings: Opening[] = [];
+  readonly #timeline: Timeline;
+  /** Streams whose reset the peer has not acknowledged yet. */
+  readonly #resetting = new Set<number>();
+  #resetTimer: NodeJS.Timeout | undefined;
+  #hasFirstStream = false;
+  #connecting: ((stream: PeerStream | undefined, error: PunchlineError | undefined) => void) | undefined;
+  #isClosing = false;
+  #closeReason: CloseReason | undefined;
+  #closeError: PunchlineError | undefined;
+  #waitingForClose: (() => void)[] = [];
+
+  /** Connections come from `connect` and from a listener. @internal */
+  constructor(machine: ConnectionMachine, owner: ConnectionOwner, use: ConnectionUse) {
+    super();
+    this.#machine = machine;
+    this.#owner = owner;
+    this.#use = use;
+    this.#timeline = new Timeline(monotonicNow());
+    this.#timeline.add(monotonicNow(), machine.role === "initiator" ? "connecting" : "a peer connects");
+    this.#host = {
+      machine,
+      linger: use.linger,
+      wake: () => owner.wake(),
+      released: (stream, wasReset) => this.#onReleased(stream, wasReset),
+    };
+  }
+
+  /** Input: what the machine has to tell. @internal */
+  onEvent(event: ConnectionEvent, now: Instant): void {
+    switch (event.type) {
+      case "readable":
+        this.#streams.get(event.id)?.onReadable();
+        return;
+      case "writable":
+        this.#streams.get(event.id)?.onWritable();
+        return;
+      case "finished":
+        this.#streams.get(event.id)?.onFinished();
+        this.#settled(event.id);
+        return;
+      case "reset-acked":
+      case "done":
+        this.#settled(event.id);
+        return;
+      case "reset":
+        this.#streams.get(event.id)?.onReset(event.code);
+        return;
+      case "stopped":
+        this.#streams.get(event.id)?.onStopped(event.code);
+        return;
+      case "opened":
+        this.#onOpened(event.id);
+        return;
+      case "streams-available":
+        this.#openWaiting();
+        return;
+      case "datagram":
+        this.#datagrams.push(event.data);
+        return;
+      case "connected":
+        this.#timeline.add(now, `connected to ${describePath(event.path)}`);
+        this.#onConnected();
+        return;
+      case "path":
+        this.#timeline.add(now, `path is now ${describePath(event.path)}`);
+        this.emit("path", this.#publicPath(event.path));
+        return;
+      case "stalled":
+        this.#timeline.add(now, "stalled: nothing is heard of the peer");
+        this.emit("stalled");
+        return;
+      case "resumed":
+        this.#timeline.add(now, "resumed");
+        this.emit("resumed");
+        return;
+      case "closed":
+        this.#onClosed(event.reason, now);
+        return;
+    }
+  }
+
+  /**
+   * Opens a stream. The peer hears of it with its first byte or its end.
+   *
+   * Waits while the peer allows no more streams than there are.
+   *
+   * @throws {@link PunchlineError} `ERR_CLOSED` and others if the connection is over; `signal.reason` on abort.
+   */
+  async openStream(options: OpenStreamOptions = {}): Promise<PeerStream> {
+    const { direction = "bidi", signal } = options;
+    if (direction !== "bidi" && direction !== "uni") {
+      throw new PunchlineError("ERR_OPTION", `direction is "bidi" or "uni", not ${String(direction)}`);
+    }
+    signal?.throwIfAborted();
+    this.#throwIfOver();
+    const stream = this.#openings.length === 0 ? this.#open(direction) : undefined;
+    return stream ?? this.#waitForStream(direction, signal);
+  }
+
+  /** The streams that the peer opens, except the first one; ends with the connection. */
+  streams(): AsyncIterableIterator<PeerStream> {
+    return this.#incoming[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Sends one unreliable datagram. It is lost if the network loses it, or if too many are waiting.
+   *
+   * @param data At most {@link maxDatagramSize} bytes; kept by reference until it has been sent.
+   * @returns False if it was dropped here.
+   * @throws {@link PunchlineError} `ERR_OPTION` if it is too large; `ERR_CLOSED` and others if the connection is over.
+   */
+  sendDatagram(data: Uint8Array): boolean {
+    this.#throwIfOver();
+    if (data.length > this.maxDatagramSize) {
+      throw new PunchlineError(
+        "ERR_OPTION",
+        `a datagram has at most ${this.maxDatagramSize} bytes, not ${data.length}`,
+      );
+    }
+    const accepted = this.#machine.sendDatagram(data);
+    this.#owner.wake();
+    return accepted;
+  }
+
+  /** The datagrams of the peer; ends with the connection. At most 256 wait for whoever does not take them. */
+  datagrams(): AsyncIterableIterator<Uint8Array> {
+    return this.#datagrams[Symbol.asyncIterator]();
+  }
+
+  /** Measurements: times in ms, sizes in bytes, totals since the beginning. */
+  stats(): ConnectionStats {
+    return this.#machine.stats();
+  }
+
+  /** The paths known at present; the one in use is the first. */
+  paths(): readonly PathInfo[] {
+    return this.#machine.paths().map((path) => this.#publicPath(path));
+  }
+
+  /** What has happened so far, one line for each event, for people to read. */
+  explain(): string {
+    return this.#timeline.toString();
+  }
+
+  /**
+   * Ends the connection at once, with every stream that has not finished. For a clean end, end the streams first, or
+   * use `await using`.
+   *
+   * @param code A number for the peer, 0 (nothing is wrong) or 0x100 to 2^53−1; lower ones are this library's own.
+   * @param reason A few words for the peer, at most 64 bytes of UTF-8 arrive.
+   * @returns A promise that resolves when the peer has confirmed it, or cannot any more. Never rejects.
+   * @throws {@link PunchlineError} `ERR_OPTION` if the code is no such number.
+   */
+  close(code = 0, reason = ""): Promise<void> {
+    if (!Number.isSafeInteger(code) || code < 0) {
+      throw new PunchlineError("ERR_OPTION", `a close code is a whole number from 0 to 2^53−1, not ${code}`);
+    }
+    if (!this.#isClosing && this.#closeReason === undefined) {
+      this.#isClosing = true;
+      const now = monotonicNow();
+      this.#timeline.add(now, `closing (code ${code})`);
+      this.#machine.close(code, reason, now);
+      this.#owner.wake();
+      this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"));
+    }
+    if (this.#closeReason !== undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#waitingForClose.push(resolve));
+  }
+
+  /**
+   * Completes with the stream that every connection begins with; rejects if there will be none.
+   *
+   * @param signal Gives up connecting.
+   * @internal
+   */
+  connected(signal: AbortSignal | undefined): Promise<PeerStream> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#machine.abort();
+        this.#owner.wake();
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#connecting = (stream, error) => {
+        signal?.removeEventListener("abort", onAbort);
+        if (stream !== undefined) resolve(stream);
+        else reject(signal?.aborted ? signal.reason : error);
+      };
+    });
+  }
+
+  /** Ends all streams cleanly, then closes the connection. @throws {@link PunchlineError} if one of them fails. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const streams = [...this.#streams.values()];
+    const results = await Promise.allSettled(streams.map((stream) => stream[Symbol.asyncDispose]()));
+    await this.close();
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** The peer's public key: 64 hexadecimal digits. */
+  get peerKey(): string {
+    return toHex(this.#machine.peerKey ?? new Uint8Array(0));
+  }
+
+  /** Who made the connection: the `initiator` called `connect`. */
+  get role(): "initiator" | "responder" {
+    return this.#machine.role;
+  }
+
+  /** Why the connection ended; `undefined` while it lives. */
+  get closeReason(): CloseReason | undefined {
+    return this.#closeReason;
+  }
+
+  /** The error that its streams ended with; `undefined` while it lives, and if it ended as both sides wished. */
+  get closeError(): PunchlineError | undefined {
+    return this.#closeReason !== undefined && !isCleanClose(this.#closeReason) ? this.#closeError : undefined;
+  }
+
+  /** Largest datagram that {@link sendDatagram} takes at present, in bytes. */
+  get maxDatagramSize(): number {
+    return this.#machine.maxDatagramLength;
+  }
+
+  #open(direction: "bidi" | "uni"): PeerStream | undefined {
+    const id = this.#machine.openStream(direction);
+    if (id === undefined) return undefined;
+    this.#owner.wake();
+    const stream = this.#newStream(id, { readable: direction === "bidi", writable: true });
+    stream.start();
+    return stream;
+  }
+
+  #newStream(id: number, directions: { readable: boolean; writable: boolean }): PeerStream {
+    const stream = new PeerStream(this, this.#host, id, directions);
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  #waitForStream(direction: "bidi" | "uni", signal: AbortSignal | undefined): Promise<PeerStream> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#openings.splice(this.#openings.indexOf(opening), 1);
+        reject(signal?.reason);
+      };
+      const opening: Opening = {
+        direction,
+        resolve: (stream) => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(stream);
+        },
+        reject: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#openings.push(opening);
+    });
+  }
+
+  /** Gives streams to those who wait, each kind in order. */
+  #openWaiting(): void {
+    for (const opening of [...this.#openings]) {
+      const stream = this.#open(opening.direction);
+      if (stream === undefined) continue;
+      this.#openings.splice(this.#openings.indexOf(opening), 1);
+      opening.resolve(stream);
+    }
+  }
+
+  #onConnected(): void {
+    if (this.#connecting === undefined) return;
+    const stream = this.#newStream(FIRST_STREAM, { readable: true, writable: true });
+    stream.start();
+    this.#connecting(stream, undefined);
+    this.#connecting = undefined;
+  }
+
+  #onOpened(id: number): void {
+    // Bit 1 of a stream's number tells that only its opener sends (spec/streams.md).
+    const stream = this.#newStream(id, { readable: true, writable: (id & 2) === 0 });
+    if (this.#use.onFirstStream !== undefined && !this.#hasFirstStream) {
+      this.#hasFirstStream = true;
+      this.#use.onFirstStream(stream);
+    } else if (this.listenerCount("stream") > 0) {
+      stream.start();
+      this.emit("stream", stream);
+    } else if (!this.#incoming.push(stream)) {
+      stream.destroy();
+    }
+  }
+
+  #onReleased(stream: StreamDuplex, wasReset: boolean): void {
+    if (this.#streams.get(stream.id) !== stream) return;
+    this.#streams.delete(stream.id);
+    this.#incoming.remove(stream as PeerStream);
+    if (this.#closeReason !== undefined) return;
+    if (wasReset) this.#resetting.add(stream.id);
+    if (this.#use.closesWithLastStream && this.#streams.size === 0) this.#closeWhenReset();
+  }
+
+  /** The last stream is gone: closes, but not before the peer has heard of the resets. */
+  #closeWhenReset(): void {
+    if (this.#resetting.size === 0) {
+      void this.close();
+      return;
+    }
+    this.#resetTimer ??= setTimeout(() => void this.close(), RESET_PATIENCE);
+  }
+
+  #settled(id: number): void {
+    if (!this.#resetting.delete(id) || this.#resetting.size > 0) return;
+    if (this.#use.closesWithLastStream && this.#streams.size === 0) void this.close();
+  }
+
+  #onClosed(reason: CloseReason, now: Instant): void {
+    const error = closeError(reason);
+    this.#closeReason = reason;
+    this.#closeError = error;
+    this.#timeline.add(now, `closed: ${error.message}`);
+    clearTimeout(this.#resetTimer);
+    this.#connecting?.(undefined, error);
+    this.#endStreams(error);
+    this.#incoming.end();
+    this.#datagrams.end();
+    this.emit("closed", reason, this.closeError);
+    for (const resolve of this.#waitingForClose.splice(0)) resolve();
+  }
+
+  #endStreams(error: PunchlineError): void {
+    for (const stream of [...this.#streams.values()]) stream.onConnectionClosed(error);
+    for (const opening of this.#openings.splice(0)) opening.reject(error);
+  }
+
+  #throwIfOver(): void {
+    if (this.#closeError !== undefined) throw this.#closeError;
+    if (this.#isClosing) throw new PunchlineError("ERR_CLOSED", "the connection was closed");
+  }
+
+  #publicPath(path: MachinePath): PathInfo {
+    const local = this.#owner.localAddress(path.local) ?? { host: "", port: 0, family: path.remote.family };
+    return { local, remote: path.remote, kind: path.kind, rtt: path.rtt };
+  }
+}
+
+function describePath(path: MachinePath): string {
+  return `${formatAddress(path.remote)}, ${path.kind}, rtt ${path.rtt.toFixed(1)} ms`;
+}

@@ -1,0 +1,52 @@
+/**
+ * The endpoints that a process dials from: one for each set of local addresses, shared by all calls, and gone with the
+ * last connection.
+ *
+ * @module
+ */
+import { DEFAULT_CONFIG } from "../connection/config.ts";
+import type { PeerStream } from "./connection.ts";
+import { type Call, Endpoint } from "./endpoint.ts";
+import { Identity } from "./identity.ts";
+import type { SocketPlan } from "./open-sockets.ts";
+
+const endpoints = new Map<string, Promise<Endpoint>>();
+
+/**
+ * Calls a listener from the shared endpoint of the plan.
+ *
+ * @throws {@link PunchlineError} as `connect` does.
+ */
+export async function dial(plan: SocketPlan, call: Call): Promise<PeerStream> {
+  let endpoint = await shared(plan);
+  // Its last connection may have ended while we waited.
+  while (endpoint.isOver) endpoint = await shared(plan);
+  if (call.signal?.aborted) {
+    endpoint.release();
+    throw call.signal.reason;
+  }
+  return endpoint.connect(call);
+}
+
+function shared(plan: SocketPlan): Promise<Endpoint> {
+  const key = JSON.stringify(plan);
+  const known = endpoints.get(key);
+  if (known !== undefined) return known;
+  const opening = open(plan, () => {
+    if (endpoints.get(key) === opening) endpoints.delete(key);
+  });
+  endpoints.set(key, opening);
+  return opening;
+}
+
+/** Opens an endpoint; `onGone` is called when it cannot be shared any more. */
+async function open(plan: SocketPlan, onGone: () => void): Promise<Endpoint> {
+  try {
+    // Each call brings its own identity; this one is never shown to anybody.
+    const identity = Identity.generate().keyPair;
+    return await Endpoint.open({ plan, config: DEFAULT_CONFIG, identity, onEnd: onGone });
+  } catch (error) {
+    onGone();
+    throw error;
+  }
+}

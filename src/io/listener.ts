@@ -1,0 +1,271 @@
+/**
+ * The public face of a listening endpoint: tickets, and the peers that come with them.
+ *
+ * @module
+ */
+import { EventEmitter } from "eventemitter3";
+import type { ConnectionRequest } from "../connection/events.ts";
+import { randomBytes } from "../crypto/primitives.ts";
+import type { TicketFields } from "../ticket/ticket.ts";
+import { toHex } from "../util/bytes.ts";
+import type { Address } from "../util/machine.ts";
+import { reachableAddresses } from "./addresses.ts";
+import { AsyncQueue } from "./async-queue.ts";
+import type { Connection, PeerStream } from "./connection.ts";
+import type { Endpoint, EndpointHandlers } from "./endpoint.ts";
+import { APPLICATION_CODE, PunchlineError } from "./errors.ts";
+import type { Identity } from "./identity.ts";
+import { Ticket } from "./ticket.ts";
+import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./ticket-options.ts";
+import type { TicketStore } from "./ticket-store.ts";
+
+/** What a listener tells. */
+export interface ListenerEvents {
+  /** A peer is connected; its first stream follows as soon as its first byte or end arrives. */
+  connection: (connection: Connection) => void;
+  /** The first stream of a connection; its `connection` opens more. */
+  stream: (stream: PeerStream) => void;
+  /** Nobody new gets in. Comes once, and last. */
+  closed: () => void;
+}
+
+/** How to close a listener. */
+export interface ListenerCloseOptions {
+  /** Closes the connections that it accepted, too; default false: they live on. */
+  readonly connections?: boolean;
+}
+
+/** What a listener is made of. */
+export interface ListenerSetup {
+  readonly identity: Identity;
+  /** Public keys in hexadecimal that may connect; all if absent. */
+  readonly allow: ReadonlySet<string> | undefined;
+  readonly accept: ((peer: PeerRequest) => boolean | Promise<boolean>) | undefined;
+  /** Addresses for tickets; a port of 0 stands for the port of the first socket of that family. */
+  readonly addresses: readonly Address[] | undefined;
+  /** Where tickets outlive the process. */
+  readonly store: TicketStore | undefined;
+}
+
+// Implementation
+
+/** Connections whose first stream nobody has taken yet: beyond it the application is too slow, and peers are told so. */
+const MAX_WAITING_STREAMS = 128;
+
+const SECRET_SIZE = 16;
+
+/**
+ * Waits for peers that hold a ticket.
+ *
+ * `for await (const stream of listener)` yields the first stream of each connection, as soon as the peer's key is
+ * confirmed and its first byte or end has arrived. Streams are kept for the iteration (128 at most, then new peers are
+ * turned away with the code `busy`) unless the application listens to `connection` or `stream` instead.
+ *
+ * `await using` stops listening; connections live on.
+ */
+export class Listener extends EventEmitter<ListenerEvents> {
+  readonly #setup: ListenerSetup;
+  readonly #endpoint: Endpoint;
+  readonly #streams = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
+  #ticket: Ticket;
+  #isIterated = false;
+  #closing: Promise<void> | undefined;
+
+  /** Listeners come from `listen`. @internal */
+  constructor(endpoint: Endpoint, setup: ListenerSetup, first: CheckedTicket | undefined) {
+    super();
+    this.#endpoint = endpoint;
+    this.#setup = setup;
+    for (const kept of setup.store?.tickets() ?? []) {
+      endpoint.addTicket(kept.fields, kept.usesLeft);
+      if (kept.isRevoked) endpoint.revokeTicket(kept.id);
+    }
+    const again = first === undefined ? setup.store?.mainTicket() : undefined;
+    this.#ticket =
+      again === undefined
+        ? this.#issue(first ?? checkTicket({}), "main")
+        : new Ticket({ ...again, addresses: this.#ticketAddresses() });
+  }
+
+  /** Input: a peer asks to be let in. @internal */
+  async onRequest(request: ConnectionRequest): Promise<void> {
+    this.#endpoint.answer(request, await this.#judge(request));
+  }
+
+  /** Input: a peer is connected. @internal */
+  onIncoming(connection: Connection): void {
+    this.emit("connection", connection);
+  }
+
+  /** Input: the first stream of a connection. @internal */
+  onFirstStream(stream: PeerStream): void {
+    const { connection } = stream;
+    const isHeard = this.listenerCount("stream") > 0 || this.listenerCount("connection") > 0;
+    if (isHeard) stream.start();
+    this.emit("stream", stream);
+    if (isHeard && !this.#isIterated) return;
+    if (this.#streams.push(stream)) {
+      // A stream that ended before anybody took it is nobody's concern any more.
+      stream.once("close", () => this.#streams.remove(stream));
+    } else if (!isHeard) {
+      void connection.close(APPLICATION_CODE.busy, "too many connections are waiting");
+    }
+  }
+
+  /** Input: a use of a ticket was counted. @internal */
+  onTicketUsed(ticketId: string, usesLeft: number): void {
+    this.#setup.store?.used(ticketId, usesLeft);
+  }
+
+  /**
+   * Makes another ticket for this listener.
+   *
+   * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_CLOSED`, or `ERR_IDENTITY` if it cannot be kept.
+   */
+  createTicket(options: TicketOptions = {}): Ticket {
+    if (this.#closing !== undefined) throw new PunchlineError("ERR_CLOSED", "the listener is closed");
+    return this.#issue(checkTicket(options), "further");
+  }
+
+  /**
+   * Refuses a ticket from now on: whoever comes with it is told so. Connections that it opened live on.
+   *
+   * @returns False if the ticket is not one of this listener.
+   * @throws {@link PunchlineError} `ERR_TICKET` for a text that is no ticket, `ERR_IDENTITY` if it cannot be kept.
+   */
+  revoke(ticket: Ticket | string): boolean {
+    const { id } = typeof ticket === "string" ? Ticket.parse(ticket) : ticket;
+    const isKnown = this.#endpoint.revokeTicket(id);
+    if (isKnown) this.#setup.store?.revoked(id);
+    return isKnown;
+  }
+
+  /**
+   * Lets nobody in any more: whoever comes now meets silence. Streams that nobody has taken can still be iterated.
+   *
+   * @returns A promise that resolves at once, or with `connections` when the last of them is over. Never rejects.
+   */
+  close(options: ListenerCloseOptions = {}): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#endpoint.stopListening();
+      this.#setup.store?.close();
+      this.#streams.end();
+      this.#closing = Promise.resolve();
+      this.emit("closed");
+    }
+    if (options.connections !== true) return this.#closing;
+    return Promise.all(this.#endpoint.connections.map((connection) => connection.close())).then(() => {});
+  }
+
+  /** The first stream of each connection; ends when the listener is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<PeerStream> {
+    this.#isIterated = true;
+    return this.#streams[Symbol.asyncIterator]();
+  }
+
+  /** Stops listening; connections live on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The ticket that was made at the start. */
+  get ticket(): Ticket {
+    return this.#ticket;
+  }
+
+  /** The listener's public key: 64 hexadecimal digits. */
+  get key(): string {
+    return this.#setup.identity.key;
+  }
+
+  /** Where the first socket is bound. */
+  get address(): Address {
+    return this.addresses[0]!;
+  }
+
+  /** Where the sockets are bound. */
+  get addresses(): readonly Address[] {
+    return this.#endpoint.addresses;
+  }
+
+  /** Connections that are not over. */
+  get connections(): readonly Connection[] {
+    return this.#endpoint.connections;
+  }
+
+  #issue(checked: CheckedTicket, kind: "main" | "further"): Ticket {
+    const fields: TicketFields = {
+      key: this.#setup.identity.keyPair.publicKey,
+      secret: randomBytes(SECRET_SIZE),
+      expiresAt: checked.expiresAt,
+      singleUse: checked.uses === 1,
+      directOnly: false,
+      relayOnly: false,
+      paste: false,
+      servers: [],
+      addresses: this.#ticketAddresses(),
+    };
+    const ticket = new Ticket(fields);
+    // Kept first: a ticket that is given out and then forgotten would be worse than none.
+    this.#setup.store?.add({
+      id: ticket.id,
+      fields,
+      usesLeft: checked.uses,
+      isRevoked: false,
+      isMain: kind === "main",
+    });
+    this.#endpoint.addTicket(fields, checked.uses);
+    return ticket;
+  }
+
+  #ticketAddresses(): readonly Address[] {
+    const bound = this.addresses;
+    const chosen = this.#setup.addresses;
+    if (chosen === undefined) return reachableAddresses(bound);
+    const portOf = (family: 4 | 6): number => (bound.find((each) => each.family === family) ?? bound[0]!).port;
+    return chosen.map((each) => (each.port === 0 ? { ...each, port: portOf(each.family) } : each));
+  }
+
+  /** The reason to turn a peer away, `undefined` to let it in. */
+  async #judge(request: ConnectionRequest): Promise<string | undefined> {
+    const { allow, accept } = this.#setup;
+    const key = toHex(request.peerKey);
+    const refusal = "this key is not allowed in";
+    if (allow !== undefined && !allow.has(key)) return refusal;
+    if (accept === undefined) return undefined;
+    try {
+      const { metadata, from: address, ticketId } = request;
+      return (await accept({ key, metadata, address, ticketId })) === true ? undefined : refusal;
+    } catch {
+      // An application that cannot decide has not said yes.
+      return refusal;
+    }
+  }
+}
+
+/** Connects an endpoint's handlers to a listener that is made after it. */
+export class ListenerHandlers implements EndpointHandlers {
+  readonly asksFirst: boolean;
+  /** Set before the endpoint gets to receive anything. */
+  listener: Listener | undefined;
+
+  constructor(options: { readonly asksFirst: boolean }) {
+    this.asksFirst = options.asksFirst;
+  }
+
+  onRequest(request: ConnectionRequest): void {
+    void this.listener?.onRequest(request);
+  }
+
+  onIncoming(connection: Connection): void {
+    this.listener?.onIncoming(connection);
+  }
+
+  onFirstStream(stream: PeerStream): void {
+    this.listener?.onFirstStream(stream);
+  }
+
+  onTicketUsed(ticketId: string, usesLeft: number): void {
+    this.listener?.onTicketUsed(ticketId, usesLeft);
+  }
+}

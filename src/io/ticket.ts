@@ -1,0 +1,106 @@
+/**
+ * The ticket as users see it: an immutable value that never shows its secret by accident.
+ *
+ * @module
+ */
+import { sha256 } from "../crypto/primitives.ts";
+import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
+import { decodeTicket, encodeTicket, type ServerRecord, type TicketFields, ticketCore } from "../ticket/ticket.ts";
+import { toHex } from "../util/bytes.ts";
+import type { Address } from "../util/machine.ts";
+import { PunchlineError } from "./errors.ts";
+
+/** What a ticket shows in logs: everything but the secret. */
+export interface RedactedTicket {
+  readonly id: string;
+  readonly key: string;
+  readonly addresses: readonly Address[];
+  readonly expiresAt: string | undefined;
+  readonly singleUse: boolean;
+}
+
+/**
+ * The right to connect to one listener, and where to find it.
+ *
+ * Its text form (`String(ticket)`) holds a secret: whoever has the text can connect. Printing a ticket with
+ * `console.log` or `JSON.stringify` shows no secret.
+ */
+export class Ticket {
+  /** @internal */
+  readonly fields: TicketFields;
+  #text: string | undefined;
+  #id: string | undefined;
+
+  /** Tickets come from {@link Ticket.parse} and from a listener. @internal */
+  constructor(fields: TicketFields) {
+    this.fields = fields;
+  }
+
+  /**
+   * Reads the text form; white space around it is ignored.
+   *
+   * @throws {@link PunchlineError} `ERR_TICKET` if the text is no ticket; its `hint` says what is probably wrong.
+   */
+  static parse(text: string): Ticket {
+    if (typeof text !== "string") throw new PunchlineError("ERR_TICKET", "a ticket is a string");
+    const decoded = decodeTicket(text.trim(), sha256);
+    if ("code" in decoded) {
+      throw new PunchlineError("ERR_TICKET", `not a valid ticket: ${decoded.code}`, { hint: decoded.hint });
+    }
+    return new Ticket(decoded);
+  }
+
+  /** The text form, with the secret: one word, at most 1,024 characters, to be given to the peer. */
+  toString(): string {
+    this.#text ??= encodeTicket(this.fields, sha256);
+    return this.#text;
+  }
+
+  /** Everything but the secret. */
+  toJSON(): RedactedTicket {
+    return {
+      id: this.id,
+      key: this.key,
+      addresses: this.addresses,
+      expiresAt: this.expiresAt?.toISOString(),
+      singleUse: this.singleUse,
+    };
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Ticket ${JSON.stringify(this)}`;
+  }
+
+  /** Names the ticket without its secret: 16 hexadecimal digits. */
+  get id(): string {
+    this.#id ??= toHex(
+      deriveTicketKeys({ key: this.fields.key, secret: this.fields.secret, core: ticketCore(this.fields) }).hint,
+    );
+    return this.#id;
+  }
+
+  /** The listener's public key: 64 hexadecimal digits. */
+  get key(): string {
+    return toHex(this.fields.key);
+  }
+
+  /** Where the listener can be reached directly; at most 8. */
+  get addresses(): readonly Address[] {
+    return this.fields.addresses;
+  }
+
+  /** Servers through which the listener can be found; at most 4, none yet. */
+  get servers(): readonly ServerRecord[] {
+    return this.fields.servers;
+  }
+
+  /** When the ticket ends, or `undefined` for never. */
+  get expiresAt(): Date | undefined {
+    return this.fields.expiresAt === 0 ? undefined : new Date(this.fields.expiresAt * 1000);
+  }
+
+  /** Whether the listener said that it opens one connection only. */
+  get singleUse(): boolean {
+    return this.fields.singleUse;
+  }
+}

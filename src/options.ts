@@ -1,0 +1,203 @@
+/**
+ * What callers may choose, checked once.
+ *
+ * @module
+ */
+import { isIP } from "node:net";
+import { type Config, DEFAULT_CONFIG } from "./connection/config.ts";
+import { parseAddress } from "./io/addresses.ts";
+import { PunchlineError } from "./io/errors.ts";
+import { Identity } from "./io/identity.ts";
+import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./io/ticket-options.ts";
+import { toHex } from "./util/bytes.ts";
+import type { Address } from "./util/machine.ts";
+import type { Duration } from "./util/time.ts";
+
+/** What {@link connect} and {@link listen} have in common. */
+export interface CommonOptions {
+  /**
+   * Local addresses to bind, literal IPv4 or IPv6. Default: all, `["0.0.0.0", "::"]`; a machine without IPv6 is fine.
+   * At most one address of each family for `connect`, 8 addresses for `listen`.
+   */
+  readonly host?: string | readonly string[];
+  /**
+   * Who we are: an {@link Identity}, or the path of an identity file, which is made with mode 0600 if there is none.
+   * Default: a fresh identity for each call, so that nothing links one connection to another.
+   */
+  readonly identity?: string | Identity;
+  /** How long a silent peer keeps the connection alive, in ms, 1,000 to 86,400,000; default 30,000. The smaller of both sides' holds. */
+  readonly linger?: Duration;
+  /** Outbound silence after which a sign of life is sent, in ms, 100 to 3,600,000; default 15,000. */
+  readonly keepalive?: Duration;
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions extends CommonOptions {
+  /** Gives up connecting; has no effect once the stream is there. The promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /** How long to try, in ms, 1 to 3,600,000; default 20,000. */
+  readonly timeout?: Duration;
+  /** Bytes for the listener's `accept` hook, at most 256. Readable by whoever has the ticket and the listener's key. */
+  readonly metadata?: Uint8Array;
+}
+
+/** Options of {@link listen}. */
+export interface ListenOptions extends CommonOptions, TicketOptions {
+  /** Local UDP port, 0 to 65,535; default 0: any free one, the same for all addresses if possible. */
+  readonly port?: number;
+  /** Peers that may connect, by public key (64 hexadecimal digits or 32 bytes). Default: whoever has a ticket. */
+  readonly allow?: readonly (string | Uint8Array)[];
+  /** Decides on each peer within 15 s, after `allow`; `false`, an error and silence refuse it. */
+  readonly accept?: (peer: PeerRequest) => boolean | Promise<boolean>;
+  /** Closes the listener, as {@link Listener.close} does; while binding, the promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /** Addresses for the tickets instead of those of this machine: `192.0.2.1:443`, `[2001:db8::1]:443`, or without a port for ours. At most 8. */
+  readonly addresses?: readonly string[];
+}
+
+// Implementation
+
+const HOUR: Duration = 60 * 60 * 1000;
+const DEFAULT_TIMEOUT: Duration = 20_000;
+const DEFAULT_HOSTS: readonly string[] = ["0.0.0.0", "::"];
+const MAX_HOSTS = 8;
+const MAX_ADDRESSES = 8;
+const MAX_METADATA = 256;
+const KEY_SIZE = 32;
+
+/** {@link CommonOptions} without gaps. */
+export interface CheckedCommon {
+  readonly hosts: readonly string[];
+  /** Whether the caller named the hosts: then each must work, else one is enough. */
+  readonly hostsAreExplicit: boolean;
+  readonly identity: string | Identity | undefined;
+  readonly config: Config;
+}
+
+/** {@link ConnectOptions} without gaps. */
+export interface CheckedConnect extends CheckedCommon {
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: Duration;
+  readonly metadata: Uint8Array | undefined;
+}
+
+/** {@link ListenOptions} without gaps. */
+export interface CheckedListen extends CheckedCommon {
+  readonly port: number;
+  /** Public keys in hexadecimal. */
+  readonly allow: ReadonlySet<string> | undefined;
+  readonly accept: ListenOptions["accept"];
+  readonly signal: AbortSignal | undefined;
+  /** Addresses for tickets; a port of 0 stands for the listener's own. */
+  readonly addresses: readonly Address[] | undefined;
+  /** `undefined` if the caller left both to us: a ticket that was kept may then serve again. */
+  readonly ticket: CheckedTicket | undefined;
+}
+
+/**
+ * Checks the options of `connect`.
+ *
+ * @throws {@link PunchlineError} `ERR_OPTION`.
+ */
+export function checkConnect(options: ConnectOptions): CheckedConnect {
+  const common = checkCommon(options, 1);
+  const timeout = duration("timeout", options.timeout, { least: 1, most: HOUR, fallback: DEFAULT_TIMEOUT });
+  const { metadata } = options;
+  if (metadata !== undefined && !(metadata instanceof Uint8Array)) throw bad("metadata is a Uint8Array");
+  if (metadata !== undefined && metadata.length > MAX_METADATA) throw bad(`metadata has at most ${MAX_METADATA} bytes`);
+  return { ...common, timeout, metadata, signal: checkSignal(options.signal) };
+}
+
+/**
+ * Checks the options of `listen`.
+ *
+ * @throws {@link PunchlineError} `ERR_OPTION`.
+ */
+export function checkListen(options: ListenOptions): CheckedListen {
+  const common = checkCommon(options, MAX_HOSTS);
+  const { port = 0, accept } = options;
+  if (!isPort(port)) throw bad(`port is a whole number from 0 to 65535, not ${String(port)}`);
+  if (accept !== undefined && typeof accept !== "function") throw bad("accept is a function");
+  const isDefaultTicket = options.expiresAt === undefined && options.uses === undefined;
+  return {
+    ...common,
+    port,
+    accept,
+    allow: options.allow === undefined ? undefined : new Set(options.allow.map(checkKey)),
+    signal: checkSignal(options.signal),
+    addresses: options.addresses === undefined ? undefined : checkAddresses(options.addresses),
+    ticket: isDefaultTicket ? undefined : checkTicket(options),
+  };
+}
+
+function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedCommon {
+  if (typeof options !== "object" || options === null) throw bad("options are an object");
+  const { identity } = options;
+  if (identity !== undefined && typeof identity !== "string" && !(identity instanceof Identity)) {
+    throw bad("identity is an Identity or the path of a file");
+  }
+  const linger = duration("linger", options.linger, { least: 1_000, most: 24 * HOUR, fallback: DEFAULT_CONFIG.linger });
+  const keepalive = duration("keepalive", options.keepalive, {
+    least: 100,
+    most: HOUR,
+    fallback: DEFAULT_CONFIG.keepalive,
+  });
+  return {
+    hosts: checkHosts(options.host, hostsOfOneFamily),
+    hostsAreExplicit: options.host !== undefined,
+    identity,
+    config: { ...DEFAULT_CONFIG, linger, keepalive },
+  };
+}
+
+function checkHosts(host: CommonOptions["host"], ofOneFamily: number): readonly string[] {
+  if (host === undefined) return DEFAULT_HOSTS;
+  const hosts = typeof host === "string" ? [host] : [...new Set(host)];
+  if (hosts.length === 0) throw bad("host names at least one address");
+  if (hosts.length > MAX_HOSTS) throw bad(`host names at most ${MAX_HOSTS} addresses`);
+  for (const each of hosts) if (isIP(each) === 0) throw bad(`host is a literal IP address, not ${String(each)}`);
+  for (const family of [4, 6]) {
+    if (hosts.filter((each) => isIP(each) === family).length > ofOneFamily) {
+      throw bad(`host names at most ${ofOneFamily} address of each family here`);
+    }
+  }
+  return hosts;
+}
+
+function checkKey(key: string | Uint8Array): string {
+  if (key instanceof Uint8Array && key.length === KEY_SIZE) return toHex(key);
+  if (typeof key === "string" && key.length === 2 * KEY_SIZE && /^[0-9a-fA-F]+$/.test(key)) return key.toLowerCase();
+  throw bad("allow lists public keys: 64 hexadecimal digits or 32 bytes each");
+}
+
+function checkAddresses(texts: readonly string[]): readonly Address[] {
+  if (texts.length === 0 || texts.length > MAX_ADDRESSES) throw bad(`addresses names 1 to ${MAX_ADDRESSES} addresses`);
+  return texts.map((text) => {
+    const address = parseAddress(text);
+    if (address === undefined) throw bad(`not an address: ${String(text)}; write 192.0.2.1:443 or [2001:db8::1]:443`);
+    return address;
+  });
+}
+
+function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw bad("signal is an AbortSignal");
+  return signal;
+}
+
+function duration(
+  name: string,
+  value: Duration | undefined,
+  range: { readonly least: Duration; readonly most: Duration; readonly fallback: Duration },
+): Duration {
+  if (value === undefined) return range.fallback;
+  if (typeof value === "number" && value >= range.least && value <= range.most) return value;
+  throw bad(`${name} is a time from ${range.least} to ${range.most} ms, not ${String(value)}`);
+}
+
+function isPort(port: unknown): boolean {
+  return typeof port === "number" && Number.isInteger(port) && port >= 0 && port <= 65_535;
+}
+
+function bad(message: string): PunchlineError {
+  return new PunchlineError("ERR_OPTION", message);
+}
