@@ -277,7 +277,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
       }
       // Buffers of Node share memory with a slice of their own; typed arrays don't.
       const segment = Uint8Array.prototype.slice.call(payload, start, start + segmentSize);
-      const id = this.#environment.trace.count;
+      const id = this.#environment.nextPacketId();
       const packet = new Packet({ id, from, to, payload: segment, ttl: ttl ?? DEFAULT_TTL });
       this.#environment.trace.packet("send", this.name, "", packet);
       this.counters.datagramsSent += 1;
@@ -330,7 +330,7 @@ class Flush extends Task {
 
 /** What to call an event in the trace: its `type`, and that of the event within, if it has them. */
 function eventName(event: unknown): string {
-  if (typeof event !== "object" || event === null) return String(event);
+  if (!(event instanceof Object)) return String(event);
   const { type, event: inner } = event as { type?: unknown; event?: unknown };
   const name = typeof type === "string" ? type : "event";
   return inner === undefined ? name : `${name} ${eventName(inner)}`;

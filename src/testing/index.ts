@@ -54,6 +54,6 @@ export type { Packet } from "./packet.ts";
 export type { PortAllocation } from "./port-allocator.ts";
 export { Rng } from "./rng.ts";
 export { SimulationError, type SimulationFailure } from "./simulation-error.ts";
-export { simulationSeed, simulationSeeds } from "./simulation-seed.ts";
+export { simulationSeed, simulationSeeds, type Variables } from "./simulation-seed.ts";
 export type { Trace, TraceEntry, TraceKind } from "./trace.ts";
 export { type RunOptions, World, type WorldOptions } from "./world.ts";

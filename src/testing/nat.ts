@@ -8,7 +8,7 @@
  * `lifetime` after the last packet from inside (RFC 4787 §4.3 REQ-6: outbound refresh), or, if `inboundRefresh` is set, after the last in
  * either direction. A packet whose hop limit ends here leaves no trace: routers look at it before they translate.
  *
- * IPv6 is not translated but filtered, as home routers do (RFC 6092): the mapping of an IPv6 endpoint is the endpoint
+ * IPv6 is not translated but filtered, as home routers do (RFC 6092 §3.2.3): the mapping of an IPv6 endpoint is the endpoint
  * itself, and the rest is as above.
  *
  * NATs nest: one that lies behind another has its external address in the other's inside.

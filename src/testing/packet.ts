@@ -7,10 +7,10 @@ import type { Address } from "../util/machine.ts";
 
 // Specification
 
-/** Bytes of an IPv4 header without options and a UDP header (RFC 791 §3.1, RFC 768). */
+/** Bytes of an IPv4 header without options and a UDP header (20 and 8). */
 const IPV4_HEADERS = 28;
 
-/** Bytes of an IPv6 header and a UDP header (RFC 8200 §3, RFC 768). */
+/** Bytes of an IPv6 header and a UDP header (RFC 8200 §3: 40, and 8). */
 const IPV6_HEADERS = 48;
 
 /** The hop limit that systems use by default: that of Linux and macOS. */

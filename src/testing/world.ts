@@ -12,7 +12,7 @@ import { BufferPool } from "../util/buffer-pool.ts";
 import { DeadlineHeap } from "../util/deadline-heap.ts";
 import type { Machine } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
-import type { Environment } from "./environment.ts";
+import { Environment } from "./environment.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { Nat, type NatOptions } from "./nat.ts";
 import { Network } from "./network.ts";
@@ -96,7 +96,7 @@ export class World {
     this.#unixTimeAtStart = options.unixTimeAtStart ?? DEFAULT_UNIX_TIME;
     this.#timeline = new Timeline(this.#startAt as Instant);
     this.trace = new Trace(this.#timeline, options.traceTail);
-    this.#environment = { timeline: this.#timeline, trace: this.trace, rng: this.rng };
+    this.#environment = new Environment({ timeline: this.#timeline, trace: this.trace, rng: this.rng });
     this.#afterEvent = options.afterEvent;
     this.network = new Network({
       name: "internet",
