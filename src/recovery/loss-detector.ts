@@ -73,6 +73,8 @@ export interface LossDetectorOptions {
   readonly maxAckDelay?: Duration;
   /** See {@link MAX_SPAN}. */
   readonly maxSpan?: number;
+  /** Number of the first packet, 0 by default. */
+  readonly firstPacketNumber?: number;
 }
 
 /** What an ACK frame was: plausible, or a claim to have received what was never sent. */
@@ -84,7 +86,7 @@ export type TimeoutVerdict = "none" | "lost" | "probe";
 /** Loss detection of one packet-number space on one path; see the module's theory of operation. */
 export class LossDetector<Token> {
   readonly rtt = new RttEstimator();
-  readonly sent = new SentPackets<Token>();
+  readonly sent: SentPackets<Token>;
   /** Packets acknowledged for the first time by the last input, ascending; not those of {@link spurious}. */
   readonly acked: number[] = [];
   /** Packets deemed lost by the last input, ascending. */
@@ -95,7 +97,7 @@ export class LossDetector<Token> {
   readonly lossEvent: LostPackets<Token>;
   readonly spuriousEvent: ArrivedLatePackets<Token>;
 
-  readonly #delivery = new DeliveryRate(this.sent);
+  readonly #delivery: DeliveryRate<Token>;
   readonly #persistence = new PersistentCongestion();
   readonly #packetThreshold: number;
   readonly #timeThreshold: number;
@@ -117,6 +119,8 @@ export class LossDetector<Token> {
     this.#timeThreshold = options.timeThreshold ?? TIME_THRESHOLD;
     this.#maxAckDelay = options.maxAckDelay ?? DEFAULT_MAX_ACK_DELAY;
     this.#maxSpan = options.maxSpan ?? MAX_SPAN;
+    this.sent = new SentPackets(options.firstPacketNumber);
+    this.#delivery = new DeliveryRate(this.sent);
     this.ackEvent = new AckedPackets(this.acked, this.sent, this.rtt, this.#delivery.sample);
     this.lossEvent = new LostPackets(this.lost, this.sent);
     this.spuriousEvent = new ArrivedLatePackets(this.spurious, this.sent);

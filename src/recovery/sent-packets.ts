@@ -93,14 +93,20 @@ export class SentPackets<Token> {
   #slots = new Float64Array(MIN_CAPACITY * SLOTS);
   #words = new Uint32Array(this.#slots.buffer);
   #extras: (Extra<Token> | undefined)[] = new Array(MIN_CAPACITY).fill(undefined);
-  #base = 0;
-  #firstInFlight = 0;
-  #next = 0;
+  #base: number;
+  #firstInFlight: number;
+  #next: number;
   /** Lost packets that are still remembered, ascending. */
   #lost: number[] = [];
   #skipped: number[] = [];
   #bytesInFlight = 0;
   #ackElicitingInFlight = 0;
+
+  constructor(firstPacketNumber = 0) {
+    this.#base = firstPacketNumber;
+    this.#firstInFlight = firstPacketNumber;
+    this.#next = firstPacketNumber;
+  }
 
   // Inputs: writing a packet
 
