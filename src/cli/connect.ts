@@ -1,0 +1,77 @@
+/**
+ * `punchline connect TICKET`: connects to a listener, pipes both ways, exits.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import { type ConnectOptions, connect } from "../index.ts";
+import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
+import { addressText, pathReport } from "./describe.ts";
+import { hostOption, identityOption, jsonOption, lingerOption, parseSeconds } from "./options.ts";
+import { Session } from "./session.ts";
+import { openInput, openOutput } from "./stdio.ts";
+import { findTicket } from "./ticket-files.ts";
+
+interface ConnectFlags {
+  readonly host?: readonly string[];
+  readonly ticketFrom?: string;
+  readonly identity?: string;
+  readonly timeout: number;
+  readonly linger: number;
+  readonly json?: true;
+}
+
+/** The command as the command line offers it. */
+export function connectCommand(): Command {
+  return new Command("connect")
+    .summary("connect to a listener; pipe standard input and output to it")
+    .description(
+      "Connects to the listener that made the ticket, sends it our standard input, writes what it sends to standard output, and exits.",
+    )
+    .argument("[ticket]", "what the listener printed (default: PUNCHLINE_TICKET)")
+    .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
+    .addOption(hostOption())
+    .addOption(identityOption())
+    .option("--timeout <seconds>", "how long to try to connect", parseSeconds, 20_000)
+    .addOption(lingerOption())
+    .addOption(jsonOption("stderr"))
+    .action((ticket: string | undefined, flags: ConnectFlags) =>
+      runCommand(payloadOptions(flags), (context) => run(ticket, flags, context)),
+    );
+}
+
+async function run(argument: string | undefined, flags: ConnectFlags, context: CommandContext): Promise<void> {
+  const { reporter, signal } = context;
+  const input = openInput();
+  const output = openOutput();
+  try {
+    const ticket = await findTicket(
+      { argument, from: flags.ticketFrom, environment: process.env.PUNCHLINE_TICKET },
+      () => input.stream,
+    );
+    const startedAt = performance.now();
+    const addresses = ticket.addresses.map(addressText);
+    reporter.report({ event: "connecting", addresses, timeout: flags.timeout });
+    const stream = await connect(ticket, connectOptions(flags, signal));
+    reporter.report({
+      event: "connected",
+      ms: Math.round(performance.now() - startedAt),
+      peer: stream.connection.peerKey,
+      ...pathReport(stream.connection),
+    });
+    await new Session({ stream, input, output, reporter, signal }).run();
+  } finally {
+    input.stream.destroy();
+    output.destroy();
+  }
+}
+
+function connectOptions(flags: ConnectFlags, signal: AbortSignal): ConnectOptions {
+  return {
+    signal,
+    timeout: flags.timeout,
+    linger: flags.linger,
+    ...(flags.host === undefined ? {} : { host: flags.host }),
+    ...(flags.identity === undefined ? {} : { identity: flags.identity }),
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * `punchline listen`: waits for one peer, pipes both ways, exits.
+ *
+ * @module
+ */
+import { basename } from "node:path";
+import { Command } from "commander";
+import { type Listener, type ListenOptions, listen, type PeerStream } from "../index.ts";
+import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
+import { FailCode } from "./control-codec.ts";
+import { addressText, pathReport } from "./describe.ts";
+import { usageFailure } from "./failure.ts";
+import {
+  collect,
+  hostOption,
+  identityOption,
+  jsonOption,
+  lingerOption,
+  parseCount,
+  parsePort,
+  parseSeconds,
+} from "./options.ts";
+import { Session } from "./session.ts";
+import { openInput, openOutput } from "./stdio.ts";
+import { writeTicketFile } from "./ticket-files.ts";
+
+interface ListenFlags {
+  readonly host?: readonly string[];
+  readonly port: number;
+  readonly address?: readonly string[];
+  readonly ticketFile?: string;
+  readonly identity?: string;
+  readonly allow?: readonly string[];
+  readonly expires?: number;
+  readonly uses?: number;
+  readonly linger: number;
+  readonly json?: true;
+}
+
+/** The command as the command line offers it. */
+export function listenCommand(): Command {
+  return new Command("listen")
+    .summary("wait for one peer; pipe standard input and output to it")
+    .description(
+      "Waits for one peer that holds the ticket, sends it our standard input, writes what it sends to standard output, and exits.",
+    )
+    .addOption(hostOption())
+    .option("--port <number>", "local UDP port", parsePort, 0)
+    .option("--address <address>", "address to put in the ticket instead of this machine's own; repeatable", collect)
+    .option("--ticket-file <path>", "write the ticket there, once we can be reached")
+    .addOption(identityOption())
+    .option(
+      "--allow <key>",
+      "public key of a peer that may connect; repeatable (default: whoever has the ticket)",
+      collect,
+    )
+    .option("--expires <seconds>", "how long the ticket is valid (default: a day)", parseSeconds)
+    .option(
+      "--uses <count>",
+      "how often the ticket can be used (default: once; without limit with --identity)",
+      parseCount,
+    )
+    .addOption(lingerOption())
+    .addOption(jsonOption("stderr"))
+    .action((flags: ListenFlags) => runCommand(payloadOptions(flags), (context) => run(flags, context)));
+}
+
+async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
+  const { reporter, signal } = context;
+  // Whatever is wrong with our own end is said before anybody uses up a ticket.
+  const input = openInput();
+  const output = openOutput();
+  const startedAt = performance.now();
+  const listener = await listen({ ...listenOptions(flags), signal });
+  try {
+    if (flags.ticketFile !== undefined) await writeTicketFile(flags.ticketFile, listener.ticket);
+    const ticket = String(listener.ticket);
+    const addresses = listener.ticket.addresses.map(addressText);
+    reporter.report({ event: "listening", ticket, addresses, command: connectCommandLine(ticket) });
+    const stream = await firstPeer(listener, signal);
+    void turnAwayOthers(listener);
+    reporter.report({
+      event: "connected",
+      ms: Math.round(performance.now() - startedAt),
+      peer: stream.connection.peerKey,
+      ...pathReport(stream.connection),
+    });
+    await new Session({ stream, input, output, reporter, signal }).run();
+  } finally {
+    input.stream.destroy();
+    output.destroy();
+    void listener.close();
+  }
+}
+
+function listenOptions(flags: ListenFlags): ListenOptions {
+  // A ticket for one peer, as we serve only one; but one that outlives us if we have an identity to come back with.
+  const uses = flags.uses ?? (flags.identity === undefined ? 1 : undefined);
+  return {
+    port: flags.port,
+    linger: flags.linger,
+    ...(flags.host === undefined ? {} : { host: flags.host }),
+    ...(flags.address === undefined ? {} : { addresses: flags.address }),
+    ...(flags.identity === undefined ? {} : { identity: flags.identity }),
+    ...(flags.allow === undefined ? {} : { allow: flags.allow }),
+    ...(flags.expires === undefined ? {} : { expiresAt: Date.now() + flags.expires }),
+    ...(uses === undefined ? {} : { uses }),
+  };
+}
+
+/** The first peer that connects. Leaves the listener open, so that later ones are refused rather than ignored. */
+async function firstPeer(listener: Listener, signal: AbortSignal): Promise<PeerStream> {
+  const next = await listener[Symbol.asyncIterator]().next();
+  signal.throwIfAborted();
+  if (next.done === true) throw usageFailure("the listener was closed");
+  return next.value;
+}
+
+/** Whoever else holds a ticket that is good for several connections learns that we serve one peer only. */
+async function turnAwayOthers(listener: Listener): Promise<void> {
+  for await (const { connection } of listener) void connection.close(FailCode.BUSY, "it serves another peer already");
+}
+
+/** What to run on the other machine: as we were called ourselves, with `npx` unless we are installed. */
+function connectCommandLine(ticket: string): string {
+  const isInstalled = process.env.npm_command !== "exec" && basename(process.argv[1] ?? "") === "punchline";
+  return `${isInstalled ? "" : "npx "}punchline connect ${ticket}`;
+}

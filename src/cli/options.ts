@@ -1,0 +1,69 @@
+/**
+ * Options that several commands share, and how their values are read.
+ *
+ * @module
+ */
+import { InvalidArgumentError, Option } from "commander";
+import { parseSize } from "./format.ts";
+
+// Implementation
+
+/** A day: nobody waits longer for a peer, and timers overflow after 24 days. */
+const MAX_SECONDS = 86_400;
+
+/** `--json`. */
+export function jsonOption(where: "stderr" | "stdout"): Option {
+  return new Option("--json", `write events to ${where}, one JSON object a line`);
+}
+
+/** `--linger S`, in milliseconds. */
+export function lingerOption(): Option {
+  return new Option("--linger <seconds>", "how long a silent peer keeps the connection alive")
+    .default(30_000, "30")
+    .argParser(parseSeconds);
+}
+
+/** `--host ADDRESS`, repeatable. */
+export function hostOption(): Option {
+  return new Option("--host <address>", "local address to use; repeatable (default: all)").argParser(collect);
+}
+
+/** `--identity FILE`. */
+export function identityOption(): Option {
+  return new Option("--identity <file>", "key file that says who we are; made if there is none");
+}
+
+/** Reads seconds, with fractions, as milliseconds. */
+export function parseSeconds(text: string): number {
+  const seconds = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+    throw new InvalidArgumentError(`Give a number of seconds above 0, at most ${MAX_SECONDS}.`);
+  }
+  return Math.round(seconds * 1000);
+}
+
+/** Reads a UDP port; 0 leaves the choice to the system. */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError("Give a whole number from 0 to 65535.");
+  return port;
+}
+
+/** Reads a whole number from 1. */
+export function parseCount(text: string): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new InvalidArgumentError("Give a whole number from 1.");
+  return count;
+}
+
+/** Reads a size in bytes, with or without a suffix. */
+export function parseBytes(text: string): number {
+  const size = parseSize(text);
+  if (size === undefined) throw new InvalidArgumentError("Give a size such as 1000000, 64k or 256MiB.");
+  return size;
+}
+
+/** Gathers the values of a repeatable option. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
