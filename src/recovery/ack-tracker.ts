@@ -158,7 +158,7 @@ export class AckTracker {
 
   /** Output: whether an ACK frame should be sent even if nothing else is. */
   shouldAckNow(now: Instant): boolean {
-    if (this.#newSinceAck === 0 && !this.#isDue) return false;
+    if (!this.#hasNews) return false;
     if (this.#isDue || this.#elicitingSinceAck > this.#ackThreshold) return true;
     return this.#firstElicitingAt !== undefined && now >= after(this.#firstElicitingAt, this.#maxAckDelay);
   }
@@ -171,8 +171,8 @@ export class AckTracker {
 
   /** Output: an ACK frame if there is news for the peer. Nothing is settled before {@link onAckSent}. */
   takeAck(now: Instant): AckFrame | undefined {
+    if (!this.#hasNews) return undefined;
     const received = this.#received;
-    if ((this.#newSinceAck === 0 && !this.#isDue) || received.isEmpty) return undefined;
     const ranges: number[] = [];
     for (let i = received.rangeCount - 1; i >= 0; i--) ranges.push(received.start(i), received.end(i));
     const largest = ranges[1]! - 1;
@@ -242,6 +242,11 @@ export class AckTracker {
     // RFC 9000 §13.2.1: marks are reported at once; with a raised threshold only the first of a row, as in the draft.
     if (isCe && (this.#ackThreshold <= 1 || !this.#lastWasCe)) this.#isDue = true;
     this.#lastWasCe = isCe;
+  }
+
+  /** Whether there is anything to report that was not, or that the peer wants to hear again. */
+  get #hasNews(): boolean {
+    return (this.#newSinceAck > 0 || this.#isDue) && !this.#received.isEmpty;
   }
 
   get #ecn(): EcnCounts | undefined {

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Duration, Instant } from "../util/time.ts";
+import { after, type Duration, type Instant } from "../util/time.ts";
 
 // Implementation
 
@@ -51,8 +51,11 @@ export class Pacer {
   #rate = Number.POSITIVE_INFINITY;
   #credit: number;
   #filledAt = 0 as Instant;
-  /** When the owner was told to come again. */
+  /** When the owner was told to come again, until it did. */
   #promisedAt: Instant | undefined;
+  /** Bytes beyond the bucket's size that a late timer is owed, and until when. */
+  #owed = 0;
+  #owedUntil = 0 as Instant;
 
   constructor(mtu: number) {
     this.#mtu = mtu;
@@ -81,7 +84,7 @@ export class Pacer {
   onSent(bytes: number, now: Instant): void {
     this.#fill(now);
     this.#credit -= bytes;
-    this.#promisedAt = undefined;
+    this.#owed = Math.max(0, this.#owed - bytes);
   }
 
   /** Output: bytes that may leave now; Infinity when nothing is paced. */
@@ -99,7 +102,7 @@ export class Pacer {
     const missing = wanted - this.budget(now);
     if (missing <= 0) return undefined;
     const wait = Math.max((wanted - this.#credit) / this.#rate, TIMER_RESOLUTION);
-    this.#promisedAt = (now + wait) as Instant;
+    this.#promisedAt = after(now, wait);
     return this.#promisedAt;
   }
 
@@ -115,10 +118,14 @@ export class Pacer {
       this.#credit = this.#mtu * BURST_PACKETS;
       return;
     }
-    let limit = Math.max(this.#mtu * BURST_PACKETS, this.#rate * BURST_TIME);
-    if (this.#promisedAt !== undefined && now > this.#promisedAt) {
-      limit += this.#rate * Math.min(now - this.#promisedAt, MAX_LATENESS);
+    if (this.#promisedAt !== undefined && now >= this.#promisedAt) {
+      this.#owed = this.#rate * Math.min(now - this.#promisedAt, MAX_LATENESS);
+      this.#owedUntil = after(now, BURST_TIME);
+      this.#promisedAt = undefined;
     }
-    this.#credit = Math.min(this.#credit + elapsed * this.#rate, limit);
+    // An owner that had nothing to send after all is owed nothing.
+    if (now > this.#owedUntil) this.#owed = 0;
+    const size = Math.max(this.#mtu * BURST_PACKETS, this.#rate * BURST_TIME);
+    this.#credit = Math.min(this.#credit + elapsed * this.#rate, size + this.#owed);
   }
 }
