@@ -11,7 +11,7 @@ import { BlockCipher } from "./primitives.ts";
 
 // Specification
 
-/** RFC 9001 §5.4.3: bytes of ciphertext that make a mask, and bytes of the mask that AES returns. */
+/** RFC 9001 §5.4.2: bytes of ciphertext that make a mask, and bytes of the mask that AES returns. */
 const SAMPLE_SIZE = 16;
 
 const PACKET_NUMBER_SIZE = 4;

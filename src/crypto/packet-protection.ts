@@ -347,7 +347,7 @@ export class PacketOpener {
     return this.#finish("data", packetNumber, payload);
   }
 
-  /** RFC 9001 §6.3: the number tells the previous phase from the next, which have the same bit. */
+  /** RFC 9001 §6.5: the number tells the previous phase from the next, which have the same bit. */
   #choose(bit: 0 | 1, packetNumber: number): PhaseKey {
     if (bit === this.keyPhase) return this.#current;
     if (this.#previous !== undefined && packetNumber < this.#current.lowest) return this.#previous;

@@ -1,7 +1,7 @@
 /**
  * The cryptographic primitives, and the only file that imports node:crypto.
  *
- * X25519 (RFC 7748 §5), AES-GCM and ChaCha20-Poly1305 (RFC 8439 §2.8), SHA-2 and BLAKE2 with HMAC (RFC 2104). What comes
+ * X25519 (RFC 7748 §5), AES-GCM and ChaCha20-Poly1305 (RFC 8439 §2.8), SHA-2 and BLAKE2 with HMAC (RFC 2104 §2). What comes
  * out is plain `Uint8Array`, never a `Buffer`, whose `slice` would share memory where callers expect a copy.
  *
  * @module
@@ -48,6 +48,9 @@ const OPENSSL_HASH: Readonly<Record<HashName, string>> = {
   BLAKE2s: "blake2s256",
   BLAKE2b: "blake2b512",
 };
+
+/** A block cipher by itself has no initialisation vector. */
+const NO_IV = new Uint8Array(0);
 
 /** One object for all calls: it would cost an allocation for each packet. */
 const AEAD_OPTIONS = { authTagLength: TAG_SIZE } as const;
@@ -132,7 +135,7 @@ export function digest(hash: HashName, ...parts: readonly Uint8Array[]): Uint8Ar
   return plain(state.digest());
 }
 
-/** The HMAC (RFC 2104) of all parts, in order. */
+/** The HMAC (RFC 2104 §2) of all parts, in order. */
 export function hmac(hash: HashName, key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const state = createHmac(OPENSSL_HASH[hash], key);
   for (const part of parts) state.update(part);
@@ -208,7 +211,7 @@ export class BlockCipher {
 
   /** `key` has 16 bytes. */
   constructor(key: Uint8Array) {
-    this.#cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
+    this.#cipher = createCipheriv("aes-128-ecb", key, NO_IV).setAutoPadding(false);
   }
 
   /** Each block of 16 bytes, encrypted by itself. The length is a multiple of 16. */

@@ -1,5 +1,5 @@
 /**
- * Which packet numbers have been accepted (RFC 6479).
+ * Which packet numbers have been accepted (RFC 6479 §2).
  *
  * A bitmap of the newest numbers, in blocks of 32. Numbers beyond the window are taken as seen. The map starts with one
  * block and grows only while numbers are missing in its oldest block: a connection without loss stays at the smallest

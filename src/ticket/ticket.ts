@@ -15,13 +15,10 @@
  * @module
  */
 import { concatBytes, equalBytes } from "../util/bytes.ts";
-import type { Address } from "../util/machine.ts";
 import { secretBytes, wipe } from "../util/secret-bytes.ts";
 import { Reader } from "../wire/reader.ts";
 import { decodeBase62, encodeBase62 } from "./base62.ts";
-import { decodeRecords, encodeRecords, type Routing, type ServerRecord } from "./records.ts";
-
-export type { ServerRecord } from "./records.ts";
+import { decodeRecords, encodeRecords, type Routing } from "./records.ts";
 
 // Specification
 
@@ -42,6 +39,9 @@ const IGNORABLE_FLAGS = 0x30;
 /** Flags without which the ticket must not be used. */
 const CRITICAL_FLAGS = 0xc0;
 
+/** A server through which the listener can be found. */
+export type ServerRecord = Routing["servers"][number];
+
 /** What a ticket says. */
 export interface TicketFields extends Routing {
   /** The listener's static public key. */
@@ -58,9 +58,6 @@ export interface TicketFields extends Routing {
   readonly relayOnly: boolean;
   /** Whether the answer is to be pasted back by hand. */
   readonly paste: boolean;
-  readonly servers: readonly ServerRecord[];
-  /** Where the listener can be reached directly. */
-  readonly addresses: readonly Address[];
   /** Flags of later versions that this one ignores but has to repeat. */
   readonly ignoredFlags?: number;
 }
