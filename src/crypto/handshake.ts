@@ -50,6 +50,8 @@ const EMPTY = new Uint8Array(0);
 /** What an initiator needs to begin. */
 export interface InitiatorOptions {
   readonly keys: TicketKeys;
+  /** The listener's static public key, from the ticket. */
+  readonly listenerKey: Uint8Array;
   readonly identity: KeyPair;
   /** Fresh for this handshake: two messages under one ephemeral key would share a nonce. */
   readonly ephemeral: KeyPair;
@@ -80,7 +82,7 @@ export class InitiatorHandshake {
    * @throws RangeError if the ticket's key is of low order (see `isPublicKey`), or the payload too long for one datagram.
    */
   constructor(options: InitiatorOptions) {
-    const { keys, identity, ephemeral, payload } = options;
+    const { keys, listenerKey, identity, ephemeral, payload } = options;
     if (payload.length > MAX_CORE_SIZE - CORE1_OVERHEAD) throw new RangeError(`payload of ${payload.length} bytes`);
     const noise = new HandshakeState({
       pattern: IKPSK2,
@@ -88,12 +90,12 @@ export class InitiatorHandshake {
       role: "initiator",
       prologue: keys.prologue,
       s: identity,
-      rs: keys.listenerKey,
+      rs: listenerKey,
       psk: keys.psk,
     });
     const noise1 = noise.writeMessage(payload, ephemeral);
     const ephemeralKey = ephemeral.publicKey;
-    const hint = maskHint(hintCipher(keys.listenerKey), keys.hint, ephemeralKey);
+    const hint = maskHint(hintCipher(listenerKey), keys.hint, ephemeralKey);
     const sealed = sealKey(keys, 1, ephemeralKey).seal(SEAL_NONCE, hint, noise1.subarray(KEY_SIZE));
     this.core1 = concatBytes(hint, ephemeralKey, sealed);
     this.#keys = keys;

@@ -21,8 +21,6 @@ export type HintCipher = BlockCipher;
 
 /** Everything that is derived from one ticket. Prints without its secrets. */
 export interface TicketKeys {
-  /** The listener's static public key. */
-  readonly listenerKey: Uint8Array;
   /** Public name of the ticket at its listener; travels masked. */
   readonly hint: Uint8Array;
   /** Key of the outer seals. */
@@ -50,7 +48,6 @@ export function deriveTicketKeys(ticket: TicketIdentity): TicketKeys {
   const input = concatBytes(secret, key);
   const root = extract(labelBytes("punchline/1 ticket"), input);
   const keys = {
-    listenerKey: key,
     hint: expandLabel(root, "hint", HINT_SIZE).slice(),
     seal: secretBytes(expandLabel(root, "seal")),
     psk: secretBytes(expandLabel(root, "psk")),
