@@ -5,6 +5,7 @@
  */
 import type { Attempt, CloseReason, Refusal } from "../connection/events.ts";
 import { formatAddress } from "../util/machine.ts";
+import { CLOSE_CODE } from "../wire/codes.ts";
 
 /** What went wrong; stable, unlike the message. spec/errors.md lists when each arises. */
 export type ErrorCode =
@@ -162,6 +163,10 @@ export function isCleanClose(reason: CloseReason): boolean {
 }
 
 function closedError(reason: Extract<CloseReason, { kind: "closed" }>): PunchlineError {
+  if (!reason.application && reason.origin === "peer" && reason.code === CLOSE_CODE.TICKET_SPENT) {
+    // Another call was faster with the last use of the ticket.
+    return closeError({ kind: "refused", refusal: "used-up", message: "", attempts: [] });
+  }
   const text = reason.message === "" ? "" : `: ${reason.message}`;
   if (reason.application || reason.code === 0) {
     if (reason.origin === "local") return new PunchlineError("ERR_CLOSED", `the connection was closed${text}`);

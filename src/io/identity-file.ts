@@ -49,7 +49,7 @@ export interface IdentityFile {
 
 // Specification
 
-/** Version of the format (spec/ticket.md#identity-file). */
+/** Version of the format (spec/errors.md#identity-file). */
 const VERSION = 1;
 
 // Implementation
