@@ -11,20 +11,20 @@
  */
 import { cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
 import { type ReceivedInit, ResponderHandshake } from "../crypto/handshake.ts";
-import { equalConstantTime, type HintCipher, type KeyPair, keyPairFromSeed, sha256 } from "../crypto/primitives.ts";
-import { hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
+import { equalConstantTime, type KeyPair, keyPairFromSeed, sha256 } from "../crypto/primitives.ts";
+import { type HintCipher, hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, formatAddress, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
 import { after, type Duration, type Instant } from "../util/time.ts";
+import { REFUSED_CODE } from "../wire/codes.ts";
 import { encodeCookie, encodeResp, type InitDatagram } from "../wire/handshake-datagram.ts";
 import { connectionIdKey } from "../wire/packet-header.ts";
 import { decodeParameters, encodeParameters, type Parameters } from "../wire/parameters.ts";
-import { REFUSED_CODE } from "../wire/codes.ts";
 import type { Config } from "./config.ts";
 import type { ConnectionMachine } from "./connection.ts";
 import type { ConnectionRequest, Refusal } from "./events.ts";
-import type { HandshakeSource } from "./paths.ts";
 import { localParameters, PROTOCOL_VERSION } from "./negotiation.ts";
+import type { HandshakeSource } from "./paths.ts";
 import { type Rate, RateLimiter, sourceKey } from "./rate-limit.ts";
 import { SeenHandshakes } from "./seen-handshakes.ts";
 import { type TicketEntry, TicketTable } from "./ticket-table.ts";
@@ -33,7 +33,6 @@ import { type TicketEntry, TicketTable } from "./ticket-table.ts";
 
 /** How long a half-open connection waits for the initiator's first packet, in ms. */
 const HALF_OPEN_LIFETIME: Duration = 20_000;
-
 
 /** Fastest repetition of an answer, in ms: the initiator's own schedule is slower. */
 const RESEND_INTERVAL: Duration = 100;
@@ -144,8 +143,10 @@ export class Acceptor {
     const fingerprint = connectionIdKey(sha256(init.core.subarray(8, 40)), 0);
     const coreHash = sha256(init.core);
     const known = this.#pending.get(fingerprint);
-    if (known !== undefined && equalBytes(known.coreHash, coreHash)) return this.#again(known, init, size, via, from, now);
+    if (known !== undefined && equalBytes(known.coreHash, coreHash))
+      return this.#again(known, init, size, via, from, now);
     if (known !== undefined || this.#seen.has(fingerprint)) return "replayed";
+    // Everything above costs a block of AES and two hashes; from here on the sender has proven to hold the ticket.
     const noise1 = ResponderHandshake.openSeal(init.core, entry.keys);
     if (noise1 === undefined) return "bad-seal";
     if (!this.#load.take("", now) && !this.#hasCookie(init, from, now)) {
@@ -154,7 +155,7 @@ export class Acceptor {
     }
     const limited = this.#limit(entry, from, now);
     if (limited !== undefined) return limited;
-    const received = ResponderHandshake.read(init.core, noise1, entry.keys, this.#identity);
+    const received = ResponderHandshake.read(noise1, entry.keys, this.#identity);
     if (received === undefined) return "bad-handshake";
     const offer = decodeParameters(received.payload);
     if (offer === undefined || offer.connectionIds.length === 0) return "bad-parameters";
@@ -255,14 +256,24 @@ export class Acceptor {
   /** Refuses with an answer that only the holder of the ticket can read, at a rate that no flood can raise. */
   #refuse(pending: Pending, refusal: Refusal, message: string, now: Instant): void {
     if (!this.#refusals.take(pending.entry.id, now)) return;
-    const own = { ...localParameters(this.#config, [new Uint8Array(8)]), refused: { code: REFUSED_CODE[refusal], reason: message } };
+    const own = {
+      ...localParameters(this.#config, [new Uint8Array(8)]),
+      refused: { code: REFUSED_CODE[refusal], reason: message },
+    };
     const ephemeral = keyPairFromSeed(this.#host.random(32));
     pending.refusal = pending.received.respond(encodeParameters(own, this.#host.random(1)[0]!), ephemeral).core2;
     for (const each of pending.sources) this.#answerSource(pending, each, now);
   }
 
   /** A copy of a message that was answered, or is about to be. */
-  #again(pending: Pending, init: InitDatagram, size: number, via: SocketId, from: Address, now: Instant): string | undefined {
+  #again(
+    pending: Pending,
+    init: InitDatagram,
+    size: number,
+    via: SocketId,
+    from: Address,
+    now: Instant,
+  ): string | undefined {
     let source = pending.sources.find((each) => each.via === via && sameAddress(each.from, from));
     if (source === undefined) {
       if (pending.sources.length >= MAX_ANSWERED_SOURCES) return "replayed";
@@ -297,7 +308,8 @@ export class Acceptor {
     let ofSource = 0;
     for (const pending of this.#pending.values()) if (pending.sourceKey === source) ofSource += 1;
     if (ofSource >= MAX_HALF_OPEN_PER_SOURCE) return "half-open-limit";
-    const granted = this.#perSource.take(source, now) && this.#perTicket.take(entry.id, now) && this.#total.take("", now);
+    const granted =
+      this.#perSource.take(source, now) && this.#perTicket.take(entry.id, now) && this.#total.take("", now);
     return granted ? undefined : "rate-limit";
   }
 

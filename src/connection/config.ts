@@ -13,6 +13,8 @@ export interface Config {
   readonly keepalive: Duration;
   /** Longest time that an acknowledgement is withheld, in ms. */
   readonly maxAckDelay: Duration;
+  /** Shortest such time that the peer may ask for, in ms. */
+  readonly minAckDelay: Duration;
   /** Bytes of a UDP payload. */
   readonly datagramSize: number;
   /** Initial credit that the peer gets for all its streams, in bytes. */
@@ -42,6 +44,8 @@ export const DEFAULT_CONFIG: Config = {
   keepalive: 15_000,
   // RFC 9000 §18.2: the default of max_ack_delay.
   maxAckDelay: 25,
+  // What a timer of Node can do.
+  minAckDelay: 1,
   // RFC 9000 §14: every path must carry 1200 bytes; nothing larger is assumed.
   datagramSize: 1200,
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.

@@ -12,6 +12,7 @@
  * @module
  */
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
+import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { type Duration, earliest, type Instant } from "../util/time.ts";
@@ -134,6 +135,7 @@ export class ConnectionMachine implements HasDeadline {
     if (keys === undefined || this.#state === "closed") return "no-keys";
     const opened = keys.opener.open(packet);
     if (opened === undefined) return this.#onUnopened(keys, now);
+    const { packetNumber, isNewest } = opened;
     core.counters.packetsReceived += 1;
     core.counters.bytesReceived += packet.length;
     this.#host.touch(this);
@@ -148,11 +150,12 @@ export class ConnectionMachine implements HasDeadline {
     if (opened.space === "probe") {
       handleProbePacket(core, path, opened.payload, now);
     } else {
-      if (opened.keyPhase !== keys.sealer.keyPhase) this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
+      if (opened.isNewPhase)
+        this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
       this.#open(path, now);
       const isEliciting = handleDataPacket(core, opened.payload, now);
-      core.acks.onPacketReceived(opened.packetNumber, isEliciting, now);
-      if (path !== undefined && opened.isNewest) this.#moveTo(path, now);
+      core.acks.onPacketReceived(packetNumber, isEliciting ? ACK_ELICITING : 0, now);
+      if (path !== undefined && isNewest) this.#moveTo(path, now);
     }
     this.#afterFrames(now);
     return undefined;
@@ -431,6 +434,18 @@ export class ConnectionMachine implements HasDeadline {
     return (active === undefined ? others : [active, ...others]).map((path) => this.#pathInfo(path));
   }
 
+  /** For tests: see `EndpointMachine.audit`. */
+  audit(): void {
+    const { sent } = this.#core.recovery;
+    let inFlight = 0;
+    for (let packetNumber = sent.firstInFlight; packetNumber < sent.nextPacketNumber; packetNumber++) {
+      if (sent.isOutstanding(packetNumber) && sent.isInFlightKind(packetNumber)) inFlight += sent.size(packetNumber);
+    }
+    if (inFlight !== sent.bytesInFlight) {
+      throw new Error(`bytes in flight are ${inFlight}, not ${sent.bytesInFlight}`);
+    }
+  }
+
   /** Key material for the application, bound to this connection (spec/handshake.md#exporter). */
   exporter(label: string, context: Uint8Array): Uint8Array | undefined {
     return this.#core.keys?.exporter(label, context);
@@ -504,7 +519,11 @@ export class ConnectionMachine implements HasDeadline {
       this.#state = "draining";
       this.#tellClosed({ kind: "closed", origin: "peer", application, code, message });
     } else if (core.closeIntent !== undefined && this.#closing === undefined) {
-      this.#closing = new Closing(core.closeIntent, { isInitiating: true, probeTimeout: this.#core.recovery.probeTimeout }, now);
+      this.#closing = new Closing(
+        core.closeIntent,
+        { isInitiating: true, probeTimeout: this.#core.recovery.probeTimeout },
+        now,
+      );
       this.#drainStreamEvents();
       this.#state = "closing";
     }

@@ -12,12 +12,12 @@ import type { PacketOpener, PacketSealer } from "../crypto/packet-protection.ts"
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
-import { type StreamToken, Streams } from "../stream/streams.ts";
+import { Streams, type StreamToken } from "../stream/streams.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { Deque } from "../util/deque.ts";
 import type { Instant } from "../util/time.ts";
 import type { Config } from "./config.ts";
-import { LocalConnectionIds, RemoteConnectionIds } from "./connection-ids.ts";
+import { type LocalConnectionIds, RemoteConnectionIds } from "./connection-ids.ts";
 import { DatagramQueue } from "./datagram-queue.ts";
 import type { ConnectionEvent } from "./events.ts";
 import type { KeyUpdate } from "./key-update.ts";
@@ -114,8 +114,6 @@ export class Core {
   peerClose: CloseIntent | undefined;
   /** Next number in the probe space. */
   nextProbeNumber = 0;
-  /** Packets without anything to acknowledge since the last one that had. */
-  ackOnlyPackets = 0;
   /** RETIRE_CONNECTION_ID frames that the peer has not acknowledged. */
   unackedRetirements = 0;
   /** Received datagrams that the owner has not taken. */
@@ -145,7 +143,7 @@ export class Core {
       },
       sendBuffer: config.sendBuffer,
     });
-    this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay });
+    this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay, minAckDelay: config.minAckDelay });
     this.congestion = new NewReno(config.datagramSize);
     this.pacer = new Pacer(config.datagramSize);
     this.paths = new Paths(random);

@@ -9,7 +9,8 @@
  * @module
  */
 import { macOfCookie, openCookie } from "../crypto/cookie.ts";
-import type { InitiatorHandshake, SessionSecrets } from "../crypto/handshake.ts";
+import type { InitiatorHandshake } from "../crypto/handshake.ts";
+import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import type { TicketKeys } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
@@ -109,7 +110,16 @@ export class Dial {
     if (target !== undefined) target.outcome = "connected";
     const pathProven = target !== undefined && target.via === via && sameAddress(target.address, from);
     const rtt = target !== undefined && target.sent === 1 ? now - target.lastSentAt! : undefined;
-    return { type: "established", secrets: opened.session, parameters, token: response.token, pathProven, via, from, rtt };
+    return {
+      type: "established",
+      secrets: opened.session,
+      parameters,
+      token: response.token,
+      pathProven,
+      via,
+      from,
+      rtt,
+    };
   }
 
   /** Input: the listener is busy and wants proof of our address first. False if it does not answer our message. */

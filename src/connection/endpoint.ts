@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { SessionSecrets } from "../crypto/key-schedule.ts";
+
 import { InitiatorHandshake } from "../crypto/handshake.ts";
 import { type KeyPair, keyPairFromSeed } from "../crypto/primitives.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
@@ -28,7 +28,7 @@ import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
 import { Dial } from "./dial.ts";
 import type { EndpointEvent } from "./events.ts";
-import { chooseAead, localParameters } from "./negotiation.ts";
+import { chooseAead, keysFor, localParameters } from "./negotiation.ts";
 import type { TicketEntry } from "./ticket-table.ts";
 
 // Specification
@@ -123,7 +123,11 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     this.#advance(now);
     const acceptAt = this.#acceptor.nextTimeout();
     if (acceptAt !== undefined && acceptAt <= this.#now) this.#acceptor.handleTimeout(this.#now);
-    for (let due = this.#deadlines.first(); due !== undefined && due.deadline <= this.#now; due = this.#deadlines.first()) {
+    for (
+      let due = this.#deadlines.first();
+      due !== undefined && due.deadline <= this.#now;
+      due = this.#deadlines.first()
+    ) {
       // It comes back with its next deadline once it has been polled.
       this.#deadlines.set(due, undefined);
       due.handleTimeout(this.#now);
@@ -229,6 +233,15 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   /** Connections that are not over, half-open ones included. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /**
+   * For tests: recomputes what is kept up to date by increments.
+   *
+   * @throws Error if a connection's bytes in flight are not the sum of its packets in flight.
+   */
+  audit(): void {
+    for (const connection of this.#connections) connection.audit();
   }
 
   #receivePiece(piece: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {

@@ -37,7 +37,12 @@ export type CloseReason =
       readonly message: string;
     }
   /** The listener knows the ticket and refused it, authentically. */
-  | { readonly kind: "refused"; readonly refusal: Refusal; readonly message: string; readonly attempts: readonly Attempt[] }
+  | {
+      readonly kind: "refused";
+      readonly refusal: Refusal;
+      readonly message: string;
+      readonly attempts: readonly Attempt[];
+    }
   /** Nobody answered in the time given to connect. */
   | { readonly kind: "unreachable"; readonly attempts: readonly Attempt[] }
   /** Nothing authentic arrived for `silence` milliseconds. */

@@ -5,10 +5,12 @@
  *
  * @module
  */
-import { CLOSE_CODE } from "../wire/codes.ts";
-import { type AckFrame, allowedIn, type CloseFrame, decodeErrorCode, decodeFrame, type Frame, isAckEliciting } from "../wire/frame.ts";
-import { Reader } from "../wire/reader.ts";
+
 import type { Instant } from "../util/time.ts";
+import { CLOSE_CODE } from "../wire/codes.ts";
+import { type AckFrame, allowedIn, type CloseFrame, type Frame, isAckEliciting } from "../wire/frame.ts";
+import { decodeErrorCode, decodeFrame } from "../wire/frame-codec.ts";
+import { Reader } from "../wire/reader.ts";
 import { MAX_ACTIVE_IDS } from "./connection-ids.ts";
 import type { Core } from "./core.ts";
 import { requeue } from "./packet-builder.ts";

@@ -13,7 +13,8 @@ import type { Transmit } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 import { ackFrameLength, encodeAckFrame } from "../wire/ack-frame.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
-import { encodeFrame, type Frame, frameLength } from "../wire/frame.ts";
+import type { Frame } from "../wire/frame.ts";
+import { encodeFrame, frameLength } from "../wire/frame-codec.ts";
 import { FRAME_TYPE } from "../wire/frame-type.ts";
 import {
   HEADER_SIZE,
@@ -36,12 +37,6 @@ const CHALLENGE_SIZE = 64;
 
 /** Bytes of one batch: what one offloaded send of the kernel may carry. */
 const MAX_BATCH_BYTES = 65_000;
-
-/**
- * After this many packets that only acknowledge, one asks for an acknowledgement itself, so that the peer's list of
- * ranges can be cut (RFC 9000 §13.2.4).
- */
-const ACK_ONLY_LIMIT = 32;
 
 /** Less room than this is not worth a stream frame: its header takes up to 20 bytes. */
 const MIN_USEFUL_ROOM = 24;
@@ -96,12 +91,26 @@ export function buildProbe(core: Core, keys: Keys, now: Instant): Transmit | und
     const response = path.responses.shift();
     if (response !== undefined) {
       const observed: Frame = { type: "observed-address", address: path.remote };
-      const transmit = buildProbePacket(core, keys, path, [{ type: "path-response", token: response }, observed], 0, now);
+      const transmit = buildProbePacket(
+        core,
+        keys,
+        path,
+        [{ type: "path-response", token: response }, observed],
+        0,
+        now,
+      );
       if (transmit !== undefined) return transmit;
     }
     const challenge = path.validator.pollChallenge(now);
     if (challenge !== undefined) {
-      const transmit = buildProbePacket(core, keys, path, [{ type: "path-challenge", token: challenge }], CHALLENGE_SIZE, now);
+      const transmit = buildProbePacket(
+        core,
+        keys,
+        path,
+        [{ type: "path-challenge", token: challenge }],
+        CHALLENGE_SIZE,
+        now,
+      );
       if (transmit !== undefined) {
         core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
         return transmit;
@@ -121,7 +130,7 @@ export function buildClose(core: Core, keys: Keys, intent: CloseIntent, now: Ins
   const first = ledger.nextPacketNumber;
   ledger.begin(first);
   writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
-  writeAck(core, now);
+  if (writeAck(core, now)) core.acks.onAckSent(0);
   const close: Frame = { type: "close", application, code, cause, reason: message };
   if (frameLength(close) <= writer.remaining) encodeFrame(writer, close);
   finishPacket(0);
@@ -154,10 +163,7 @@ function sendBudget(core: Core, path: Path, now: Instant): number {
 
 function hasSomethingToSay(core: Core): boolean {
   return (
-    core.streams.hasPending() ||
-    core.recovery.probesPending > 0 ||
-    core.datagrams.length > 0 ||
-    core.control.length > 0
+    core.streams.hasPending() || core.recovery.probesPending > 0 || core.datagrams.length > 0 || core.control.length > 0
   );
 }
 
@@ -179,17 +185,18 @@ function buildDataPacket(
     writeDatagrams(core);
     if (writer.remaining >= MIN_USEFUL_ROOM) core.streams.fill(writer, ledger);
     if (writer.offset === afterAck && core.recovery.probesPending > 0) writeProbe(core);
-  } else if (core.ackOnlyPackets >= ACK_ONLY_LIMIT && hasAck) {
+  } else if (hasAck && core.acks.shouldElicitAck) {
     writer.u8(FRAME_TYPE.PING);
   }
   built.isEliciting = writer.offset > afterAck;
+  if (hasAck) core.acks.onAckSent(built.isEliciting ? ACK_ELICITING : 0);
   if (writer.offset === start + HEADER_SIZE) {
     built.size = 0;
     return;
   }
-  core.ackOnlyPackets = built.isEliciting ? 0 : core.ackOnlyPackets + 1;
   // More to say, but not here: the packet is padded so that the batch stays one of equal sizes.
-  const isFull = limits.mayCarryData && built.isEliciting && hasSomethingToSay(core) && core.recovery.probesPending === 0;
+  const isFull =
+    limits.mayCarryData && built.isEliciting && hasSomethingToSay(core) && core.recovery.probesPending === 0;
   finishPacket(start, isFull ? limits.size : 0);
 }
 
@@ -207,7 +214,6 @@ function writeAck(core: Core, now: Instant): boolean {
   if (ack === undefined || ackFrameLength(ack) > writer.remaining) return false;
   encodeAckFrame(writer, ack);
   core.recovery.sent.addAck(ack.largest);
-  core.acks.onAckSent(now);
   return true;
 }
 
@@ -249,8 +255,8 @@ function writeDatagrams(core: Core): void {
 /** A probe without new data repeats the oldest data in flight, or asks for an answer with PING (RFC 9002 §6.2.4). */
 function writeProbe(core: Core): void {
   const { sent: ledger } = core.recovery;
-  const oldest = ledger.firstInFlight;
-  if (ledger.isOutstanding(oldest) && ledger.streamRangeCount(oldest) > 0) {
+  const oldest = core.recovery.oldestInFlight;
+  if (oldest !== undefined && ledger.streamRangeCount(oldest) > 0) {
     requeue(core, oldest);
     core.streams.fill(writer, ledger);
   }

@@ -44,7 +44,12 @@ export class Path {
   /** Token of the handshake that proves the path when it comes back. */
   readonly handshakeToken: Uint8Array | undefined;
 
-  constructor(via: SocketId, remote: Address, validator: PathValidator, options: { credit: number; handshakeToken: Uint8Array | undefined }) {
+  constructor(
+    via: SocketId,
+    remote: Address,
+    validator: PathValidator,
+    options: { credit: number; handshakeToken: Uint8Array | undefined },
+  ) {
     this.via = via;
     this.remote = remote;
     this.validator = validator;

@@ -18,8 +18,8 @@ export const TOKEN_SIZE = 8;
 
 // Implementation
 
-/** Challenges before a path counts as silent: 3 within 1.5 s is what other stacks use. */
-const MAX_CHALLENGES = 3;
+/** Challenges before a path counts as silent: at 30 % loss each way, all of them fail once in 29 times. */
+const MAX_CHALLENGES = 5;
 
 /** Doubling base of the repetitions before the path has a round-trip time, in ms. */
 const FIRST_INTERVAL: Duration = 500;
