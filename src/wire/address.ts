@@ -7,7 +7,7 @@
  * +------------+-----------+---------------------+
  * ```
  *
- * The text form is that of RFC 5952, as the system's own functions print it, so that equal addresses have equal text.
+ * The text form is that of RFC 5952 §4, as the system's own functions print it, so that equal addresses have equal text.
  *
  * @module
  */
@@ -105,9 +105,9 @@ function formatIpv6(bytes: Uint8Array): string {
   const groups = Array.from({ length: IPV6_GROUPS }, (_, i) => groupAt(bytes, i));
   const zeros = longestZeroRun(groups);
   const end = zeros.start + zeros.length;
-  // RFC 5952 §5: an IPv4 address inside is shown as one.
+  // RFC 5952 §5: an IPv4 address inside is shown as one; which prefixes count is what systems do.
   const isMapped = zeros.start === 0 && zeros.length === 5 && groups[5] === 0xffff;
-  const isCompatible = zeros.start === 0 && (zeros.length === 6 || (zeros.length === 7 && groups[7] !== 1));
+  const isCompatible = zeros.start === 0 && zeros.length === 6;
   if (isMapped || isCompatible) return `::${isMapped ? "ffff:" : ""}${formatHost(bytes.subarray(12))}`;
   const hex = groups.map((group) => group.toString(16));
   // RFC 5952 §4.2.2: "::" does not stand for a single group.

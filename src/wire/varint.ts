@@ -25,7 +25,7 @@ const TWO_POW_32 = 0x1_0000_0000;
  * @throws RangeError if `value` is not an integer from 0 to {@link MAX_VARINT}.
  */
 export function varintLength(value: number): 1 | 2 | 4 | 8 {
-  if (value >= 0) {
+  if (value >= 0 && Math.floor(value) === value) {
     if (value < 0x40) return 1;
     if (value < 0x4000) return 2;
     if (value < 0x4000_0000) return 4;
