@@ -111,7 +111,7 @@ export class LossDetector<Token> {
   #probeBaseAt = 0 as Instant;
   #probeCount = 0;
   #probesPending = 0;
-  /** The last ACK frame or packet. */
+  /** The last ACK frame, loss or packet. */
   #quietSince = 0 as Instant;
 
   constructor(options: LossDetectorOptions = {}) {
@@ -183,6 +183,9 @@ export class LossDetector<Token> {
       return "none";
     }
     this.#detectLost(now);
+    // The timer may have fired so late that the probe timeout has passed as well. That one starts over: an owner that
+    // has just slept cannot know whether an acknowledgement is waiting to be read.
+    if ((this.nextTimeout() ?? Number.POSITIVE_INFINITY) <= now) this.#probeBaseAt = now;
     return this.lost.length > 0 ? "lost" : "none";
   }
 
@@ -339,7 +342,7 @@ export class LossDetector<Token> {
     }
     sent.advance(packetNumber);
     if (packetNumber < this.#largestAcked) this.#lossAt = (sent.sentAt(packetNumber) + lossDelay) as Instant;
-    if (this.lost.length > 0) this.#completeLoss();
+    if (this.lost.length > 0) this.#completeLoss(now);
   }
 
   /** The largest packet number that is late by number. */
@@ -370,7 +373,8 @@ export class LossDetector<Token> {
     if (this.#firstSampleAt !== undefined && sentAt > this.#firstSampleAt) this.#persistence.onLost(sentAt);
   }
 
-  #completeLoss(): void {
+  #completeLoss(now: Instant): void {
+    this.#quietSince = now;
     this.lossEvent.bytesInFlight = this.sent.bytesInFlight;
     if (!this.#persistence.isEstablished(this.probeTimeout)) return;
     this.lossEvent.isPersistent = true;
