@@ -47,7 +47,9 @@ export function demoCommand(): Command {
 }
 
 async function run(file: string | undefined, flags: DemoFlags, context: CommandContext): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "punchline-demo-"));
+  const folder = await mkdtemp(join(tmpdir(), "punchline-demo-")).catch((error) => {
+    throw localFailure(`make a folder in ${tmpdir()}`, "ERR_FILE", error);
+  });
   try {
     const places = {
       source: file ?? join(folder, "sent"),

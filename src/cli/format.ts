@@ -65,8 +65,8 @@ export function parseSize(text: string): number | undefined {
 
 /** Text from a stranger, fit for a terminal: no control characters, no endless lines. */
 export function printable(text: string, limit = 200): string {
-  // Everything that Unicode calls a control, format, surrogate or private character, and both line separators.
-  const clean = text.replace(/[\p{C}\u2028\u2029]+/gu, " ").trim();
+  // Everything that Unicode calls a control, format, surrogate or private character, and every kind of white space.
+  const clean = text.replace(/[\p{C}\s]+/gu, " ").trim();
   return clean.length > limit ? `${clean.slice(0, limit - 1)}…` : clean;
 }
 

@@ -74,7 +74,7 @@ export class TextReporter implements Reporter {
   #paint(line: string): void {
     if (!this.#live) return;
     // The last column stays free: some terminals wrap as soon as it is used.
-    const width = Math.max(20, (this.#sink.columns ?? 80) - 1);
+    const width = (this.#sink.columns || 80) - 1;
     this.#sink.write(`\r${line.slice(0, width)}\x1b[K`);
     this.#liveShown = true;
   }
@@ -103,7 +103,10 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
     case "connecting":
       return [`Connecting to ${event.addresses.join(", ")} ...`];
     case "connected":
-      return [`Connected in ${formatDuration(event.ms)}: ${describePath(event)}. Peer key: ${event.peer}`];
+      return [
+        `Connected after ${formatDuration(event.ms)}: ${describePath(event)}.`,
+        `The other side's public key is ${event.peer}.`,
+      ];
     case "path":
       return [`Path is now ${describePath(event)}.`];
     case "stalled":
@@ -146,5 +149,7 @@ function errorLines(event: Extract<CliEvent, { event: "error" }>): readonly stri
 }
 
 function describePath(path: PathReport): string {
-  return `${path.path} to ${path.remote}, round trip ${formatDuration(path.rtt)}`;
+  // 0 stands for a round trip that was not measured yet.
+  const roundTrip = path.rtt > 0 ? `, round trip ${formatDuration(path.rtt)}` : "";
+  return `${path.path} to ${path.remote}${roundTrip}`;
 }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { once } from "node:events";
 import { close, createReadStream, fstatSync, readFileSync, write } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
@@ -123,12 +124,13 @@ class PipeOutput implements Output {
     });
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#socket.once("close", () => resolve());
-      if (this.#endFirst) this.#socket.end(() => this.#socket.destroy());
-      else this.#socket.destroy();
-    });
+  async close(): Promise<void> {
+    if (this.#endFirst) await new Promise<void>((resolve) => this.#socket.end(() => resolve()));
+    const closed = once(this.#socket, "close");
+    this.#socket.destroy();
+    await closed;
+    // Sockets leave the descriptors of standard streams open.
+    await closeFile(STDOUT);
   }
 
   destroy(): void {
