@@ -47,8 +47,8 @@ export type {
   LinkOptions,
   Reordering,
 } from "./link-options.ts";
-export type { Behavior, Nat, NatCounters, NatMapping, NatOptions } from "./nat.ts";
-export { BEHAVIORS } from "./nat.ts";
+export type { Nat } from "./nat.ts";
+export { BEHAVIORS, type Behavior, type NatCounters, type NatMapping, type NatOptions } from "./nat-options.ts";
 export type { Network } from "./network.ts";
 export type { Packet } from "./packet.ts";
 export type { PortAllocation } from "./port-allocator.ts";

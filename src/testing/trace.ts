@@ -94,7 +94,11 @@ export class Trace {
 
   /** The last `lines` kept entries as text, one a line. */
   text(lines: number = Number.POSITIVE_INFINITY): string {
-    return this.entries().slice(-Math.min(lines, this.#entries.length)).map(formatEntry).join("\n");
+    const entries = this.entries();
+    return entries
+      .slice(Math.max(0, entries.length - lines))
+      .map(formatEntry)
+      .join("\n");
   }
 
   /** 64 bits over all entries so far, as 16 hexadecimal digits. */

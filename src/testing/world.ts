@@ -14,7 +14,8 @@ import type { Machine } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { Environment } from "./environment.ts";
 import { Host, type HostOptions } from "./host.ts";
-import { Nat, type NatOptions } from "./nat.ts";
+import { Nat } from "./nat.ts";
+import type { NatOptions } from "./nat-options.ts";
 import { Network } from "./network.ts";
 import { Rng } from "./rng.ts";
 import { SimulationError } from "./simulation-error.ts";
@@ -135,8 +136,8 @@ export class World {
   }
 
   /**
-   * Command: has `host` pumped before anything else happens. Needed only after commands to a machine from the event handler of another
-   * host; in all other places the world does it by itself.
+   * Command: has `host` pumped before anything else happens. Needed only after commands to a machine from the event
+   * handler of another host; in all other places the world does it by itself.
    */
   wake(host: Host): void {
     if (host.isAwake) return;
