@@ -1,0 +1,70 @@
+/**
+ * Rows that are long runs of the project's own scripts.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { must, type Row, type Workplace } from "../row.ts";
+
+/** Runs a script of package.json; returns its seconds and what it said last. */
+async function npmRun(
+  place: Workplace,
+  words: readonly string[],
+): Promise<{ seconds: number; lines: readonly string[] }> {
+  const startedAt = performance.now();
+  const child = spawn("npm", ["run", "--silent", ...words], { cwd: place.root, stdio: ["ignore", "pipe", "pipe"] });
+  const lines: string[] = [];
+  const note = (line: string): void => {
+    if (line.trim() !== "") lines.push(line.trim());
+  };
+  createInterface({ input: child.stdout }).on("line", note);
+  createInterface({ input: child.stderr }).on("line", note);
+  const [code] = await once(child, "close");
+  must(code === 0, `exit ${code}: ${lines.slice(-8).join(" / ")}`);
+  return { seconds: (performance.now() - startedAt) / 1000, lines };
+}
+
+export const simulation: Row = {
+  name: "sim-10000",
+  claim: "10,000 seeds of the random simulation: 0 failures in at most 15 minutes",
+  minutes: 15,
+  async run(place) {
+    const { seconds, lines } = await npmRun(place, ["sim", "--", "--seeds", "10000"]);
+    must(seconds <= 900, `it took ${seconds.toFixed(0)} s`);
+    return `${lines.at(-1)}, ${seconds.toFixed(0)} s`;
+  },
+};
+
+export const hostile: Row = {
+  name: "hostile",
+  claim:
+    "10^6 random, truncated and bit-flipped datagrams at each parser and at a live endpoint: no throw, no reply, no change",
+  minutes: 5,
+  async run(place) {
+    const { seconds, lines } = await npmRun(place, ["hostile"]);
+    return `${lines.at(-1)}, ${seconds.toFixed(0)} s`;
+  },
+};
+
+export const benchmark: Row = {
+  name: "bench",
+  claim: "one bulk stream on loopback and on a veth pair, beside node:net and udx-native",
+  minutes: 3,
+  async run(place) {
+    const { lines } = await npmRun(place, ["bench", "--", "bulk", "--mb", "256", "--runs", "3"]);
+    const table = lines.filter((line) => /^(loopback|veth) +(punchline|node:net|udx-native) +(yes|no)/.test(line));
+    must(table.length === 6, `${table.length} lines: ${lines.join(" / ")}`);
+    for (const line of table) place.log(line);
+    return table
+      .map((line) =>
+        line
+          .split(/ +/)
+          .slice(0, 4)
+          .filter((word) => !/^(yes|no)$/.test(word))
+          .join(" "),
+      )
+      .join(", ");
+  },
+};
