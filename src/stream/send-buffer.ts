@@ -203,8 +203,10 @@ export class SendBuffer {
   #absorb(): void {
     const apart = this.#ackedApart;
     if (apart === undefined) return;
-    if (!apart.isEmpty && apart.start(0) <= this.#acked) this.#acked = Math.max(this.#acked, apart.end(0));
-    apart.remove(0, this.#acked);
+    while (!apart.isEmpty && apart.start(0) <= this.#acked) {
+      this.#acked = Math.max(this.#acked, apart.end(0));
+      apart.remove(0, this.#acked);
+    }
     if (apart.isEmpty) this.#ackedApart = undefined;
   }
 

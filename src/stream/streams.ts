@@ -304,6 +304,8 @@ export class Streams {
     const stream = this.#commanded(id, "receive");
     if (stream === undefined) return undefined;
     const piece = stream.receive!.read();
+    // The reader came before it was told.
+    if (piece === undefined) this.#events.takeBack(stream, EVENT.READABLE);
     this.#afterReceiving(stream);
     return piece;
   }
@@ -312,6 +314,7 @@ export class Streams {
   isFinished(id: number): boolean {
     const stream = this.#table.find(id);
     if (!stream?.receive?.takeEnd()) return false;
+    this.#events.takeBack(stream, EVENT.READABLE);
     this.#settle(stream);
     return true;
   }
