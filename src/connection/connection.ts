@@ -18,7 +18,7 @@ import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
-import { MIN_PACKET_SIZE, PACKET_OVERHEAD } from "../wire/packet-header.ts";
+import { PACKET_OVERHEAD } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
@@ -27,7 +27,7 @@ import type { Dial } from "./dial.ts";
 import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
 import { applyRecovery, containsClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
-import { buildBatch, buildClose, buildProbe } from "./packet-builder.ts";
+import { buildBatch, buildClose, buildProbe, mayCarryPackets } from "./packet-builder.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
 
 // Specification
@@ -379,7 +379,8 @@ export class ConnectionMachine implements HasDeadline {
     next = earliest(next, core.liveness.nextTimeout());
     next = earliest(next, core.recovery.nextTimeout());
     // Without credit an acknowledgement cannot go, and a timer for it would never come to rest.
-    if ((core.paths.active?.allowance ?? 0) >= MIN_PACKET_SIZE) next = earliest(next, core.acks.nextTimeout());
+    const path = core.paths.active;
+    if (path !== undefined && mayCarryPackets(path)) next = earliest(next, core.acks.nextTimeout());
     next = earliest(next, this.#core.keyUpdate?.nextTimeout());
     return earliest(next, core.pacedUntil);
   }

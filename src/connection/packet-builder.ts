@@ -38,6 +38,9 @@ const CHALLENGE_SIZE = 64;
 /** Bytes of one batch: what one offloaded send of the kernel may carry. */
 const MAX_BATCH_BYTES = 65_000;
 
+/** What an unproven path must have left for a data packet: an acknowledgement of one range fits into it in any case. */
+const MIN_ALLOWANCE = 64;
+
 /** Less room than this is not worth a stream frame: its header takes up to 20 bytes. */
 const MIN_USEFUL_ROOM = 24;
 
@@ -56,9 +59,9 @@ const built: Built = { size: 0, isEliciting: false };
 export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | undefined {
   const path = core.paths.active;
   core.pacedUntil = undefined;
-  if (path === undefined) return undefined;
+  if (path === undefined || !mayCarryPackets(path)) return undefined;
   const hasData = hasSomethingToSay(core);
-  const budget = hasData ? sendBudget(core, path, now) : 0;
+  const budget = hasData ? sendBudget(core, now) : 0;
   if (budget === 0 && !core.acks.shouldAckNow(now)) return undefined;
 
   const segmentSize = core.datagramSize;
@@ -66,7 +69,7 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   const room = Math.min(MAX_BATCH_BYTES, path.allowance);
   const buffer = core.pool.take();
   let total = 0;
-  for (let count = 0; count < MAX_SEGMENTS && total + MIN_PACKET_SIZE <= room; count++) {
+  for (let count = 0; count < MAX_SEGMENTS && total + MIN_ALLOWANCE <= room; count++) {
     const mayCarryData = total < budget;
     if (count > 0 && !mayCarryData) break;
     buildDataPacket(core, buffer, total, { size: Math.min(segmentSize, room - total), mayCarryData }, now);
@@ -142,11 +145,15 @@ export function buildClose(core: Core, keys: Keys, intent: CloseIntent, now: Ins
   return sent(core, path, buffer, { total: size, segmentSize: size }, now);
 }
 
+/** Whether data packets may go on a path at all: always once it is proven, before that while it has credit. */
+export function mayCarryPackets(path: Path): boolean {
+  return path.allowance >= MIN_ALLOWANCE;
+}
+
 /** Bytes of data packets that may leave now, and the note of when to ask again if it is the pacer that says no. */
-function sendBudget(core: Core, path: Path, now: Instant): number {
+function sendBudget(core: Core, now: Instant): number {
   const { recovery, congestion, pacer } = core;
   const size = core.datagramSize;
-  if (path.allowance < MIN_PACKET_SIZE) return 0;
   // RFC 9002 §6.2.4: probes after a timeout are not held back by the congestion window.
   if (recovery.probesPending > 0) return recovery.probesPending * size;
   const window = congestion.congestionWindow - recovery.sent.bytesInFlight;
@@ -210,8 +217,11 @@ function finishPacket(start: number, size = 0): void {
 
 /** Acknowledges whatever is unacknowledged, if it fits. */
 function writeAck(core: Core, now: Instant): boolean {
-  const ack = core.acks.takeAck(now);
-  if (ack === undefined || ackFrameLength(ack) > writer.remaining) return false;
+  let ack = core.acks.takeAck(now);
+  if (ack === undefined) return false;
+  // RFC 9000 §13.2.3: what does not fit is left out, the oldest ranges first.
+  while (ackFrameLength(ack) > writer.remaining && ack.ranges.length > 2) ack = { ...ack, ranges: ack.ranges.slice(0, -2) };
+  if (ackFrameLength(ack) > writer.remaining) return false;
   encodeAckFrame(writer, ack);
   core.recovery.sent.addAck(ack.largest);
   return true;
