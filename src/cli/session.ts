@@ -31,7 +31,7 @@ const TELL_TIMEOUT = 500;
 /** How long a peer whose payload is complete may stay without a control stream, in milliseconds. */
 const STRANGER_TIMEOUT = 5_000;
 
-/** When to explain why we are still here although the peer's direction has ended, in milliseconds. */
+/** Idle input is mentioned after this time once the peer's direction has ended, in milliseconds. */
 const STILL_READING_DELAY = 3_000;
 
 /** What a {@link Session} works with. */
@@ -62,6 +62,8 @@ export class Session {
   /** The pumps stop at their next step. */
   #isOver = false;
   #inputEnded = false;
+  /** Since when we have been waiting for input; `undefined` while some of it is being sent. */
+  #inputIdleSince: number | undefined = performance.now();
   #outputEnded = false;
   #confirmedBytes: number | undefined;
   #peerIsDone = false;
@@ -119,8 +121,10 @@ export class Session {
   async #sendPayload(): Promise<void> {
     try {
       for await (const chunk of this.#input.stream as AsyncIterable<Buffer>) {
+        this.#inputIdleSince = undefined;
         await this.#send(chunk);
         if (this.#isOver) return;
+        this.#inputIdleSince = performance.now();
       }
     } catch (error) {
       if (this.#isOver) return;
@@ -245,12 +249,15 @@ export class Session {
       this.#input.stream.destroy();
       return;
     }
-    this.#after(STILL_READING_DELAY, () => {
-      if (this.#inputEnded) return;
-      this.#reporter.note(
-        "Everything from the other side has arrived. Still sending our standard input until it ends.",
-      );
-    });
+    this.#after(STILL_READING_DELAY, () => this.#explainWaiting());
+  }
+
+  /** Says once why we are still here, if it is our input that keeps us. */
+  #explainWaiting(): void {
+    if (this.#inputEnded) return;
+    const idle = this.#inputIdleSince === undefined ? 0 : performance.now() - this.#inputIdleSince;
+    if (idle < STILL_READING_DELAY) this.#after(STILL_READING_DELAY - idle, () => this.#explainWaiting());
+    else this.#reporter.note("Everything from the other side has arrived. Waiting for our standard input to end.");
   }
 
   #after(delay: number, action: () => void): void {

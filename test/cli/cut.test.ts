@@ -13,7 +13,7 @@ const TRACE = /\n\s+at |node:internal/;
 describe("output that fails", () => {
   test("a reader that goes away: exit 7, and the sender exits 5 and knows why (CLI-4, CLI-12)", async () => {
     const listener = startShell(
-      "$PUNCHLINE listen --json --host 127.0.0.1 | head -c 1 > /dev/null; exit ${PIPESTATUS[0]}",
+      `$PUNCHLINE listen --json --host 127.0.0.1 | head -c 1 > /dev/null; exit \${PIPESTATUS[0]}`,
     );
     const dialler = startShell(`yes | $PUNCHLINE connect ${await listener.ticket()}; exit \${PIPESTATUS[1]}`);
     const [a, b] = await Promise.all([listener.ended, dialler.ended]);
