@@ -220,7 +220,8 @@ function writeAck(core: Core, now: Instant): boolean {
   let ack = core.acks.takeAck(now);
   if (ack === undefined) return false;
   // RFC 9000 §13.2.3: what does not fit is left out, the oldest ranges first.
-  while (ackFrameLength(ack) > writer.remaining && ack.ranges.length > 2) ack = { ...ack, ranges: ack.ranges.slice(0, -2) };
+  while (ackFrameLength(ack) > writer.remaining && ack.ranges.length > 2)
+    ack = { ...ack, ranges: ack.ranges.slice(0, -2) };
   if (ackFrameLength(ack) > writer.remaining) return false;
   encodeAckFrame(writer, ack);
   core.recovery.sent.addAck(ack.largest);

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { runScenario } from "./campaign.ts";
 
 /** Failures printed in full; a broken invariant tends to break thousands of seeds. */
-const MOST_PRINTED = 10;
+const MOST_PRINTED = 100;
 
 interface Tally {
   seeds: number;

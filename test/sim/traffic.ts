@@ -115,7 +115,8 @@ export class Side {
         this.#outgoing(event.id).wasStopped = true;
         break;
       case "reset":
-        this.#endReader(event.id, "reset");
+        // It may have been on its way when the reader gave up.
+        if (this.halves.get(event.id)?.incoming?.hasStopped !== true) this.#endReader(event.id, "reset");
         break;
       case "closed":
         this.closed = event;
