@@ -7,7 +7,6 @@
  * @module
  */
 import { after, type Duration, type Instant } from "../util/time.ts";
-import type { CloseIntent } from "./core.ts";
 
 // Specification
 
@@ -21,6 +20,15 @@ const DRAIN_PROBE_TIMEOUTS = 3;
 
 /** Longest patience of the side that closes, in ms: a peer that is gone must not hold up the end. */
 const MAX_PATIENCE: Duration = 3_000;
+
+/** Why this side wants to close. */
+export interface CloseIntent {
+  readonly application: boolean;
+  readonly code: number;
+  /** Type of the frame that caused a transport close, 0 if none. */
+  readonly cause: number;
+  readonly message: string;
+}
 
 /** One side's way out; see the module. */
 export class Closing {

@@ -22,11 +22,12 @@ import { PACKET_OVERHEAD } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
-import { Core, type CoreOptions, type Counters, type Keys } from "./core.ts";
+import { Core, type CoreOptions, type Counters } from "./core.ts";
 import type { Dial } from "./dial.ts";
 import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
 import { applyRecovery, containsClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
+import type { Keys } from "./keys.ts";
 import { buildBatch, buildClose, buildProbe, mayCarryPackets } from "./packet-builder.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
 

@@ -8,7 +8,6 @@
  */
 import type { CongestionController } from "../congestion/controller.ts";
 import { NewReno } from "../congestion/new-reno.ts";
-import type { PacketOpener, PacketSealer } from "../crypto/packet-protection.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
@@ -16,11 +15,13 @@ import { Streams, type StreamToken } from "../stream/streams.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { Deque } from "../util/deque.ts";
 import type { Instant } from "../util/time.ts";
+import type { CloseIntent } from "./closing.ts";
 import type { Config } from "./config.ts";
 import { type LocalConnectionIds, RemoteConnectionIds } from "./connection-ids.ts";
 import { DatagramQueue } from "./datagram-queue.ts";
 import type { ConnectionEvent } from "./events.ts";
 import type { KeyUpdate } from "./key-update.ts";
+import type { Keys } from "./keys.ts";
 import { Liveness } from "./liveness.ts";
 import { Paths } from "./paths.ts";
 
@@ -31,23 +32,6 @@ export type ControlToken =
 
 /** What a packet carried beside stream data and acknowledgements, as the ledger remembers it. */
 export type Token = StreamToken | ControlToken;
-
-/** Keys of both directions; exists once the handshake is done. */
-export interface Keys {
-  readonly sealer: PacketSealer;
-  readonly opener: PacketOpener;
-  /** Key material for the application, bound to this connection. */
-  readonly exporter: (label: string, context: Uint8Array) => Uint8Array;
-}
-
-/** Why this side wants to close. */
-export interface CloseIntent {
-  readonly application: boolean;
-  readonly code: number;
-  /** Type of the frame that caused a transport close, 0 if none. */
-  readonly cause: number;
-  readonly message: string;
-}
 
 /** Totals since the connection began. */
 export interface Counters {

@@ -27,8 +27,9 @@ import { Acceptor, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
 import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
 import { Dial } from "./dial.ts";
-import type { EndpointEvent } from "./events.ts";
-import { chooseAead, keysFor, localParameters } from "./negotiation.ts";
+import type { EndpointEvent } from "./endpoint-events.ts";
+import { keysFor } from "./keys.ts";
+import { chooseAead, localParameters } from "./negotiation.ts";
 import type { TicketEntry } from "./ticket-table.ts";
 
 // Specification
@@ -74,7 +75,7 @@ export interface EndpointStats {
 
 /** All connections of a set of sockets; see the module's theory of operation. */
 export class EndpointMachine implements Machine<EndpointEvent> {
-  readonly stats: EndpointStats = { received: 0, sent: 0, dropped: Object.create(null) };
+  readonly stats: EndpointStats = { received: 0, sent: 0, dropped: {} };
   readonly #options: EndpointOptions;
   readonly #acceptor: Acceptor;
   readonly #byId = new Map<number, ConnectionMachine>();

@@ -1,5 +1,5 @@
 /**
- * What the endpoint and its connections tell their owner.
+ * What a connection tells its owner.
  *
  * Events are plain data: the core never builds an `Error`, it reports a {@link CloseReason} that `io/` turns into one.
  *
@@ -8,7 +8,6 @@
 import type { StreamEvent } from "../stream/streams.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
-import type { ConnectionMachine } from "./connection.ts";
 
 /** What became of one address of the ticket while connecting. */
 export interface Attempt {
@@ -70,29 +69,3 @@ export type ConnectionEvent =
   /** The first authentic packet after `stalled`. */
   | { readonly type: "resumed" }
   | { readonly type: "closed"; readonly reason: CloseReason };
-
-/** A peer that holds a ticket asks to be let in; its key is claimed, not yet confirmed. */
-export interface ConnectionRequest {
-  readonly id: number;
-  readonly ticketId: string;
-  /** Static public key that the peer claims, 32 bytes. */
-  readonly peerKey: Uint8Array;
-  /** Up to 256 bytes that the peer sent along for this decision. */
-  readonly metadata: Uint8Array;
-  readonly from: Address;
-}
-
-/** What an endpoint tells its owner. */
-export type EndpointEvent =
-  /** Only with `acceptHook`; to be answered by `EndpointMachine.answer`. */
-  | { readonly type: "request"; readonly request: ConnectionRequest }
-  /** A peer's keys are confirmed: the connection is open. */
-  | {
-      readonly type: "incoming";
-      readonly connection: ConnectionMachine;
-      readonly ticketId: string;
-      readonly peerKey: Uint8Array;
-    }
-  | { readonly type: "connection"; readonly connection: ConnectionMachine; readonly event: ConnectionEvent }
-  /** A use of a ticket was counted; `usesLeft` may be `Infinity`. */
-  | { readonly type: "ticket-used"; readonly ticketId: string; readonly usesLeft: number };

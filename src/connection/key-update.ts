@@ -4,7 +4,7 @@
  * @module
  */
 import { after, type Duration, type Instant } from "../util/time.ts";
-import type { Keys } from "./core.ts";
+import type { Keys } from "./keys.ts";
 
 // Specification
 

@@ -1,13 +1,10 @@
 /**
- * What the handshake settles: the parameters of each side, the AEAD that both use, and the keys (spec/handshake.md).
+ * What the two handshake payloads settle: the parameters of each side, and the AEAD that both use (spec/handshake.md).
  *
  * @module
  */
-import { deriveDirection, deriveExporter, exportSecret, type SessionSecrets } from "../crypto/key-schedule.ts";
-import { PacketOpener, PacketSealer } from "../crypto/packet-protection.ts";
 import { DEFAULT_PARAMETERS, type Parameters } from "../wire/parameters.ts";
 import type { Config } from "./config.ts";
-import type { Keys } from "./core.ts";
 
 // Specification
 
@@ -44,17 +41,4 @@ export function chooseAead(offered: readonly number[], preferred: readonly numbe
   if (offered.includes(CHACHA20_POLY1305) && preferred.includes(CHACHA20_POLY1305)) return CHACHA20_POLY1305;
   if (offered.includes(AES_128_GCM) && preferred.includes(AES_128_GCM)) return AES_128_GCM;
   return undefined;
-}
-
-/** The keys of one side of a connection. The secrets of the session are erased. */
-export function keysFor(role: "initiator" | "responder", session: SessionSecrets, aead: 1 | 2): Keys {
-  const peer = role === "initiator" ? "responder" : "initiator";
-  const exporter = deriveExporter(session);
-  const keys = {
-    sealer: new PacketSealer({ secrets: deriveDirection(session, role, aead) }),
-    opener: new PacketOpener({ secrets: deriveDirection(session, peer, aead) }),
-    exporter: (label: string, context: Uint8Array) => exportSecret(exporter, label, context),
-  };
-  session.wipe();
-  return keys;
 }

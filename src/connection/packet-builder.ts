@@ -25,7 +25,9 @@ import {
   writePacketHeader,
 } from "../wire/packet-header.ts";
 import { Writer } from "../wire/writer.ts";
-import type { CloseIntent, ControlToken, Core, Keys } from "./core.ts";
+import type { CloseIntent } from "./closing.ts";
+import type { ControlToken, Core } from "./core.ts";
+import type { Keys } from "./keys.ts";
 import type { Path } from "./paths.ts";
 
 // Specification

@@ -8,12 +8,13 @@
 import type { Config } from "../connection/config.ts";
 import type { ConnectionMachine } from "../connection/connection.ts";
 import { EndpointMachine } from "../connection/endpoint.ts";
-import type { ConnectionRequest, EndpointEvent } from "../connection/events.ts";
+import type { ConnectionRequest, EndpointEvent } from "../connection/endpoint-events.ts";
 import { type KeyPair, randomBytes } from "../crypto/primitives.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
+import { CLOSE_CODE } from "../wire/codes.ts";
 import { monotonicNow, unixTime } from "./clock.ts";
 import { Connection, type ConnectionOwner, type PeerStream } from "./connection.ts";
 import { Driver } from "./driver.ts";
@@ -61,6 +62,8 @@ export class Endpoint implements ConnectionOwner {
   readonly #handlers: EndpointHandlers | undefined;
   readonly #connections = new Map<ConnectionMachine, Connection>();
   readonly #onEnd: (() => void) | undefined;
+  readonly #ended: Promise<void>;
+  #tellEnded: () => void = () => {};
   #isListening: boolean;
   #isRef = true;
   #isOver = false;
@@ -70,6 +73,9 @@ export class Endpoint implements ConnectionOwner {
     this.#config = setup.config;
     this.#handlers = setup.handlers;
     this.#onEnd = setup.onEnd;
+    this.#ended = new Promise((resolve) => {
+      this.#tellEnded = resolve;
+    });
     this.#isListening = setup.handlers !== undefined;
     const pool = new BufferPool();
     this.#machine = new EndpointMachine({
@@ -154,6 +160,11 @@ export class Endpoint implements ConnectionOwner {
     return [...this.#connections.values()];
   }
 
+  /** Resolves when the sockets are closed and their ports are free. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
   /** Whether the sockets are closed, or about to be. */
   get isOver(): boolean {
     return this.#isOver;
@@ -184,7 +195,10 @@ export class Endpoint implements ConnectionOwner {
 
   #onIncoming(machine: ConnectionMachine, ticketId: string): void {
     const handlers = this.#handlers;
-    if (handlers === undefined) return;
+    if (handlers === undefined || !this.#isListening) {
+      machine.closeTransport(CLOSE_CODE.SHUTTING_DOWN, "the listener is closed", monotonicNow());
+      return;
+    }
     const connection = new Connection(machine, this, {
       closesWithLastStream: false,
       linger: this.#config.linger,
@@ -205,7 +219,7 @@ export class Endpoint implements ConnectionOwner {
     // Connections that the peer has closed still answer its repetitions for a moment.
     if (isNeeded || this.#machine.connectionCount > 0) return;
     this.#isOver = true;
-    this.#driver.stop();
+    this.#driver.stop(this.#tellEnded);
     this.#onEnd?.();
   }
 }

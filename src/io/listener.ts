@@ -4,7 +4,7 @@
  * @module
  */
 import { EventEmitter } from "eventemitter3";
-import type { ConnectionRequest } from "../connection/events.ts";
+import type { ConnectionRequest } from "../connection/endpoint-events.ts";
 import { randomBytes } from "../crypto/primitives.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
 import { toHex } from "../util/bytes.ts";
@@ -31,7 +31,7 @@ export interface ListenerEvents {
 
 /** How to close a listener. */
 export interface ListenerCloseOptions {
-  /** Closes the connections that it accepted, too; default false: they live on. */
+  /** Closes the connections that it accepted, too, with code 0; default false: they live on. */
   readonly connections?: boolean;
 }
 
@@ -69,7 +69,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
   readonly #streams = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
   #ticket: Ticket;
   #isIterated = false;
-  #closing: Promise<void> | undefined;
+  #isClosed = false;
 
   /** Listeners come from `listen`. @internal */
   constructor(endpoint: Endpoint, setup: ListenerSetup, first: CheckedTicket | undefined) {
@@ -123,7 +123,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
    * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_CLOSED`, or `ERR_IDENTITY` if it cannot be kept.
    */
   createTicket(options: TicketOptions = {}): Ticket {
-    if (this.#closing !== undefined) throw new PunchlineError("ERR_CLOSED", "the listener is closed");
+    if (this.#isClosed) throw new PunchlineError("ERR_CLOSED", "the listener is closed");
     return this.#issue(checkTicket(options), "further");
   }
 
@@ -143,18 +143,20 @@ export class Listener extends EventEmitter<ListenerEvents> {
   /**
    * Lets nobody in any more: whoever comes now meets silence. Streams that nobody has taken can still be iterated.
    *
-   * @returns A promise that resolves at once, or with `connections` when the last of them is over. Never rejects.
+   * @returns A promise that resolves when the port is free; at once if connections that were accepted live on. Never
+   * rejects.
    */
-  close(options: ListenerCloseOptions = {}): Promise<void> {
-    if (this.#closing === undefined) {
+  async close(options: ListenerCloseOptions = {}): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
       this.#endpoint.stopListening();
       this.#setup.store?.close();
       this.#streams.end();
-      this.#closing = Promise.resolve();
       this.emit("closed");
     }
-    if (options.connections !== true) return this.#closing;
-    return Promise.all(this.#endpoint.connections.map((connection) => connection.close())).then(() => {});
+    const { connections } = this.#endpoint;
+    if (options.connections === true) await Promise.all(connections.map((connection) => connection.close()));
+    if (this.#endpoint.connections.length === 0) await this.#endpoint.ended;
   }
 
   /** The first stream of each connection; ends when the listener is closed. */

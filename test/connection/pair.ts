@@ -7,7 +7,8 @@
 import { type Config, DEFAULT_CONFIG } from "../../src/connection/config.ts";
 import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
-import type { ConnectionEvent, EndpointEvent } from "../../src/connection/events.ts";
+import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
+import type { ConnectionEvent } from "../../src/connection/events.ts";
 import { type KeyPair, keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { Rng } from "../../src/testing/rng.ts";
 import type { TicketFields } from "../../src/ticket/ticket.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
-import type { EndpointEvent } from "../../src/connection/events.ts";
+import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import { type LinkOptions, type Rng, World } from "../../src/testing/index.ts";
 import { addHosts } from "./hosts.ts";
 import { drawDirection, type Side, type StreamPlan, Traffic } from "./traffic.ts";

@@ -5,7 +5,8 @@
  */
 import { describe, expect, test } from "vitest";
 import type { ConnectionMachine } from "../../src/connection/connection.ts";
-import type { ConnectionEvent, EndpointEvent } from "../../src/connection/events.ts";
+import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
+import type { ConnectionEvent } from "../../src/connection/events.ts";
 import { type DuplexLinkOptions, World } from "../../src/testing/index.ts";
 import { addHosts, type Hosts } from "./hosts.ts";
 

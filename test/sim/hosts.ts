@@ -6,7 +6,7 @@
 import { type Config, DEFAULT_CONFIG } from "../../src/connection/config.ts";
 import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
-import type { EndpointEvent } from "../../src/connection/events.ts";
+import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { address, type DuplexLinkOptions, type Host, type World } from "../../src/testing/index.ts";
 import type { TicketFields } from "../../src/ticket/ticket.ts";
