@@ -17,6 +17,7 @@ import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
+import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
 import { PACKET_OVERHEAD } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
@@ -354,6 +355,10 @@ export class ConnectionMachine implements HasDeadline {
     if (this.#closing !== undefined) {
       return this.#closing.takeDue(now) ? buildClose(core, core.keys, this.#closing.intent, now) : undefined;
     }
+    if (isWornOut(core.keys)) {
+      this.#end({ kind: "lost", silence: core.liveness.silence(now) });
+      return undefined;
+    }
     const probe = buildProbe(core, core.keys, now);
     if (probe !== undefined || this.#state !== "open") return probe;
     this.#core.keyUpdate!.update(core.keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
@@ -574,6 +579,11 @@ export class ConnectionMachine implements HasDeadline {
     const { rtt } = this.#core.recovery;
     return { local: path.via, remote: path.remote, kind: "direct", rtt: rtt.hasSample ? rtt.smoothed : 0 };
   }
+}
+
+/** RFC 9001 §6.6: whether a key is at its limit and could not be replaced; the connection ends then, silently. */
+function isWornOut(keys: Keys): boolean {
+  return keys.sealer.remaining("data") < MAX_SEGMENTS || keys.sealer.remaining("probe") === 0;
 }
 
 /** The refusal behind a code on the wire; codes of later versions read as "not allowed". */
