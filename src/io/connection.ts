@@ -127,7 +127,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #host: StreamHost;
   readonly #streams = new Map<number, PeerStream>();
   readonly #incoming = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
-  readonly #datagrams = new AsyncQueue<Uint8Array>(MAX_WAITING_DATAGRAMS);
+  readonly #datagrams = new AsyncQueue<Buffer>(MAX_WAITING_DATAGRAMS);
   readonly #openings: Opening[] = [];
   readonly #timeline: Timeline;
   /** Streams whose reset the peer has not acknowledged yet. */
@@ -186,7 +186,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
         this.#openWaiting();
         return;
       case "datagram":
-        this.#datagrams.push(event.data);
+        this.#datagrams.push(Buffer.from(event.data.buffer, event.data.byteOffset, event.data.length));
         return;
       case "connected":
         this.#timeline.add(now, `connected to ${describePath(event.path)}`);
@@ -254,7 +254,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /** The datagrams of the peer; ends with the connection. At most 256 wait for whoever does not take them. */
-  datagrams(): AsyncIterableIterator<Uint8Array> {
+  datagrams(): AsyncIterableIterator<Buffer> {
     return this.#datagrams[Symbol.asyncIterator]();
   }
 

@@ -83,15 +83,21 @@ export class Driver<Event> {
     else if (this.#immediate === undefined && !this.#isStopped) this.#immediate = setImmediate(this.#pump);
   }
 
-  /** Command: ends for good, sockets included. */
-  stop(): void {
+  /** Command: ends for good; `onStopped` is called when all sockets are closed. */
+  stop(onStopped: () => void): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
+    const { sockets } = this.#options;
+    let open = sockets.length;
+    const onClosed = (): void => {
+      open -= 1;
+      if (open === 0) onStopped();
+    };
     // Datagrams handed to a socket leave in this turn of the event loop, so it closes in the next.
     setImmediate(() => {
-      for (const socket of this.#options.sockets) socket.close();
+      for (const socket of sockets) socket.close(onClosed);
     });
   }
 

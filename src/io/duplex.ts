@@ -186,6 +186,26 @@ export class StreamDuplex extends Duplex {
   }
 
   /**
+   * Iterates over what arrives. Unlike other duplex streams, this one can still be written to when the loop has come to
+   * the end of what the peer sends; leaving the loop before destroys the stream.
+   */
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
+    const inner = this.iterator({ destroyOnReturn: false });
+    const iterator: NodeJS.AsyncIterator<Buffer> = {
+      next: () => inner.next(),
+      return: () => {
+        this.destroy();
+        return inner.return!();
+      },
+      [Symbol.asyncDispose]: async () => {
+        await iterator.return!();
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /**
    * Ends the stream cleanly, never by a reset: ends our direction, waits until the peer's transport has acknowledged
    * everything (at most `linger`), then tells the peer that nothing more is read.
    *

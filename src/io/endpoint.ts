@@ -53,6 +53,9 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Endpoints of this process that nobody needs any more, but that still answer peers who close. */
+const leftovers = new Set<Endpoint>();
+
 /** See the module. */
 export class Endpoint implements ConnectionOwner {
   readonly #sockets: readonly UdpSocket[];
@@ -102,6 +105,8 @@ export class Endpoint implements ConnectionOwner {
    * @throws {@link PunchlineError} `ERR_BIND`.
    */
   static async open(setup: EndpointSetup): Promise<Endpoint> {
+    // An endpoint that nobody needs any more must not hold a port that is asked for.
+    if (setup.plan.port !== 0) await Promise.all([...leftovers].map((endpoint) => endpoint.#end()));
     return new Endpoint(await openSockets(setup.plan), setup);
   }
 
@@ -160,7 +165,7 @@ export class Endpoint implements ConnectionOwner {
     return [...this.#connections.values()];
   }
 
-  /** Resolves when the sockets are closed and their ports are free. */
+  /** Resolves when the sockets are closed. */
   get ended(): Promise<void> {
     return this.#ended;
   }
@@ -216,10 +221,22 @@ export class Endpoint implements ConnectionOwner {
       this.#isRef = isNeeded;
       for (const socket of this.#sockets) isNeeded ? socket.ref() : socket.unref();
     }
+    if (isNeeded) {
+      leftovers.delete(this);
+      return;
+    }
     // Connections that the peer has closed still answer its repetitions for a moment.
-    if (isNeeded || this.#machine.connectionCount > 0) return;
-    this.#isOver = true;
-    this.#driver.stop(this.#tellEnded);
-    this.#onEnd?.();
+    if (this.#machine.connectionCount > 0) leftovers.add(this);
+    else void this.#end();
+  }
+
+  #end(): Promise<void> {
+    if (!this.#isOver) {
+      this.#isOver = true;
+      leftovers.delete(this);
+      this.#driver.stop(this.#tellEnded);
+      this.#onEnd?.();
+    }
+    return this.#ended;
   }
 }

@@ -100,6 +100,13 @@ export const APPLICATION_CODE = {
 
 // Implementation
 
+/** Codes of the transport that accuse nobody. */
+const HARMLESS: ReadonlySet<number> = new Set([
+  CLOSE_CODE.NO_ERROR,
+  CLOSE_CODE.REFUSED_BY_PEER,
+  CLOSE_CODE.SHUTTING_DOWN,
+]);
+
 const HINTS: Readonly<Record<ErrorCode, string>> = {
   ERR_TICKET: "copy the whole ticket again: it is one word that begins with pl1",
   ERR_TICKET_EXPIRED: "ask the listener for a new ticket, and check the clock of this machine",
@@ -168,7 +175,7 @@ function closedError(reason: Extract<CloseReason, { kind: "closed" }>): Punchlin
     return closeError({ kind: "refused", refusal: "used-up", message: "", attempts: [] });
   }
   const text = reason.message === "" ? "" : `: ${reason.message}`;
-  if (reason.application || reason.code === 0) {
+  if (reason.application || HARMLESS.has(reason.code)) {
     if (reason.origin === "local") return new PunchlineError("ERR_CLOSED", `the connection was closed${text}`);
     const message = `the peer closed the connection (code ${reason.code})${text}`;
     return new PunchlineError("ERR_CLOSED_BY_PEER", message, { origin: "peer", peerCode: reason.code });

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { randomBytes } from "../crypto/primitives.ts";
 import { toHex } from "../util/bytes.ts";
 import { PunchlineError } from "./errors.ts";
@@ -25,12 +25,13 @@ export class FileLock {
   }
 
   /**
-   * Locks `path`.
+   * Locks `path`, which need not exist; the folder it lies in is made if there is none.
    *
    * @throws {@link PunchlineError} `ERR_IDENTITY` if somebody else holds the lock.
    */
   static acquire(path: string): FileLock {
     const lockPath = `${resolve(path)}.lock`;
+    makeFolder(lockPath);
     if (held.has(lockPath)) throw inUse(path, "this process");
     if (!create(lockPath)) {
       const owner = readOwner(lockPath);
@@ -52,6 +53,14 @@ export class FileLock {
     } catch {
       // Whoever removed it has done our work.
     }
+  }
+}
+
+function makeFolder(lockPath: string): void {
+  try {
+    mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new PunchlineError("ERR_IDENTITY", `cannot make the folder ${dirname(lockPath)}`, { cause });
   }
 }
 

@@ -83,7 +83,7 @@ export function readOrCreate(path: string): IdentityFile {
   if (known !== undefined) return known;
   const created: IdentityFile = { identity: Identity.generate(), tickets: [] };
   try {
-    mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
+    makeFolder(path);
     const draft = writeDraft(path, created);
     try {
       // Unlike a rename, a link does not replace what another process has made meanwhile.
@@ -112,6 +112,11 @@ export function write(path: string, content: IdentityFile): void {
   } catch (cause) {
     throw failure(path, "cannot be written", cause);
   }
+}
+
+/** Makes the folder that `path` lies in, if there is none. */
+function makeFolder(path: string): void {
+  mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
 }
 
 function read(path: string): IdentityFile | undefined {

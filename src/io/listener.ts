@@ -143,8 +143,8 @@ export class Listener extends EventEmitter<ListenerEvents> {
   /**
    * Lets nobody in any more: whoever comes now meets silence. Streams that nobody has taken can still be iterated.
    *
-   * @returns A promise that resolves when the port is free; at once if connections that were accepted live on. Never
-   * rejects.
+   * @returns A promise that resolves when the sockets are closed, or at once if they are still needed: by connections
+   * that live on, or for a last word to peers that have closed. Never rejects.
    */
   async close(options: ListenerCloseOptions = {}): Promise<void> {
     if (!this.#isClosed) {
@@ -156,7 +156,8 @@ export class Listener extends EventEmitter<ListenerEvents> {
     }
     const { connections } = this.#endpoint;
     if (options.connections === true) await Promise.all(connections.map((connection) => connection.close()));
-    if (this.#endpoint.connections.length === 0) await this.#endpoint.ended;
+    this.#endpoint.release();
+    if (this.#endpoint.isOver) await this.#endpoint.ended;
   }
 
   /** The first stream of each connection; ends when the listener is closed. */

@@ -88,10 +88,10 @@ export class UdpSocket {
     this.#socket.send(payload, offset, length, to.port, to.host);
   }
 
-  /** Command: closes the socket. */
-  close(): void {
+  /** Command: closes the socket; `onClosed` is called when its port is free. */
+  close(onClosed: () => void = ignore): void {
     this.#onDatagram = ignore;
-    this.#socket.close();
+    this.#socket.close(onClosed);
   }
 
   /** Command: lets the process live for this socket, or not. */

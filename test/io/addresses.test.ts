@@ -59,12 +59,18 @@ describe("parseAddress", () => {
     expect(parseAddress(text)).toEqual({ host, port, family });
   });
 
-  test.each(["", "localhost:1", "192.0.2.1:65536", "192.0.2.1:", "192.0.2:1", "[192.0.2.1]:1", "2001:db8::1]:1", "1.2.3.4:-1"])(
-    "refuses %j",
-    (text) => {
-      expect(parseAddress(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    "",
+    "localhost:1",
+    "192.0.2.1:65536",
+    "192.0.2.1:",
+    "192.0.2:1",
+    "[192.0.2.1]:1",
+    "2001:db8::1]:1",
+    "1.2.3.4:-1",
+  ])("refuses %j", (text) => {
+    expect(parseAddress(text)).toBeUndefined();
+  });
 
   test("a megabyte of nonsense costs nothing", () => {
     const startedAt = performance.now();

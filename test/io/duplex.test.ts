@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { finished, pipeline } from "node:stream/promises";
+
 import { Writable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
 import { describe, expect, test } from "vitest";
 import { StreamDuplex, type StreamHost, type StreamMachine } from "../../src/io/duplex.ts";
 import { PunchlineError } from "../../src/io/errors.ts";
