@@ -11,7 +11,8 @@
  * @module
  */
 import type { Duration, Instant } from "../util/time.ts";
-import type { DeliveryState, SentPackets } from "./sent-packets.ts";
+import type { DeliveryState } from "./packet-rows.ts";
+import type { SentPackets } from "./sent-packets.ts";
 
 /** What one acknowledgement says about the path. One object is reused for all. */
 export class RateSample {

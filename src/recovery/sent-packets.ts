@@ -1,9 +1,7 @@
 /**
- * The ledger of sent packets: what each packet carried and how the connection stood when it left (RFC 9002 §A.1).
+ * The ledger of sent packets: which are in flight, which are lost, which may be forgotten (RFC 9002 §A.1).
  *
- * Theory of operation. Packet numbers are dense, so a packet's record is a row of fixed width in one buffer that is used
- * as a ring: row `packetNumber modulo capacity`. Nothing is allocated for a packet whose content is at most one stream
- * range and one ACK frame; everything rarer goes to a side list. Three numbers cut the ring:
+ * Theory of operation. What is known of each packet lies in a ring of rows (`packet-rows.ts`). Three numbers cut it:
  *
  *     base … firstInFlight … nextPacketNumber
  *
@@ -17,6 +15,7 @@
  * @module
  */
 import type { Instant } from "../util/time.ts";
+import { ACKED, type DeliveryState, LOST, MIN_CAPACITY, OUTSTANDING, PacketRows, STATE_MASK } from "./packet-rows.ts";
 
 // Implementation
 
@@ -26,73 +25,17 @@ export const ACK_ELICITING = 1;
 /** Flag of a packet that counts towards bytes in flight (RFC 9002 §2). */
 export const IN_FLIGHT = 2;
 
-/** Rows of an idle ledger: 8 x 88 bytes. */
-const MIN_CAPACITY = 8;
-
 /** Rings up to this many rows keep their size between bursts; larger ones halve when 7 of 8 rows are unused. */
 const KEEP_CAPACITY = 1_024;
 
 /** Skipped numbers remembered: a peer that guesses acknowledgements runs ahead, so only the newest can catch it. */
 const MAX_SKIPPED = 16;
 
-// A row: eleven 8-byte slots, the first two of which are split into halves of 4 bytes.
-const SLOTS = 11;
-const WORDS = 2 * SLOTS;
-const META = 0;
-const SIZE = 1;
-const STREAM_LENGTH = 2;
-const IN_FLIGHT_WHEN_SENT = 3;
-const SENT_AT = 2;
-const DELIVERED = 3;
-const DELIVERED_AT = 4;
-const FIRST_SENT_AT = 5;
-const LOST_WHEN_SENT = 6;
-const LOST_AT = 7;
-const ACK_LARGEST = 8;
-const STREAM_ID = 9;
-const STREAM_START = 10;
-
-// Bits of META above the two flags.
-const APP_LIMITED = 4;
-const HAS_STREAM = 8;
-const STREAM_FIN = 16;
-const HAS_EXTRA = 32;
-// State of the packet; 0 is a number that was not sent.
-const STATE_MASK = 0b1100_0000;
-const STATE_OUTSTANDING = 0b0100_0000;
-const STATE_LOST = 0b1000_0000;
-const STATE_ACKED = 0b1100_0000;
-
-/** What a packet carried beyond its inline fields. `ranges` is flat: id, start, length, fin. */
-interface Extra<Token> {
-  readonly ranges: number[];
-  readonly tokens: Token[];
-}
-
-/** How delivery stood when a packet was sent; see `delivery-rate.ts`. */
-export interface DeliveryState {
-  /** Bytes acknowledged so far. */
-  readonly delivered: number;
-  /** When `delivered` last changed. */
-  readonly deliveredAt: Instant;
-  /** Send time of the packet that was most recently acknowledged. */
-  readonly firstSentAt: Instant;
-  /** Bytes declared lost so far. */
-  readonly lost: number;
-  readonly isAppLimited: boolean;
-}
-
-const NO_TOKENS: readonly never[] = [];
-
 /**
  * Every packet of one packet-number space that may still be acknowledged. `Token` is what the owner attaches for frames
  * that need repair when the packet is lost.
  */
-export class SentPackets<Token> {
-  #capacity = MIN_CAPACITY;
-  #slots = new Float64Array(MIN_CAPACITY * SLOTS);
-  #words = new Uint32Array(this.#slots.buffer);
-  #extras: (Extra<Token> | undefined)[] = new Array(MIN_CAPACITY).fill(undefined);
+export class SentPackets<Token> extends PacketRows<Token> {
   #base: number;
   #firstInFlight: number;
   #next: number;
@@ -103,6 +46,7 @@ export class SentPackets<Token> {
   #ackElicitingInFlight = 0;
 
   constructor(firstPacketNumber = 0) {
+    super();
     this.#base = firstPacketNumber;
     this.#firstInFlight = firstPacketNumber;
     this.#next = firstPacketNumber;
@@ -117,11 +61,8 @@ export class SentPackets<Token> {
    */
   begin(packetNumber: number): void {
     if (packetNumber !== this.#next) throw new RangeError(`packet number ${packetNumber} is not ${this.#next}`);
-    if (this.#next - this.#base >= this.#capacity) this.#makeRoom();
-    const row = this.#row(packetNumber);
-    this.#words[row * 2 + META] = 0;
-    this.#slots[row + ACK_LARGEST] = -1;
-    this.#extras[packetNumber & (this.#capacity - 1)] = undefined;
+    if (this.span >= this.capacity) this.#makeRoom();
+    this.clearRow(packetNumber);
   }
 
   /**
@@ -139,26 +80,17 @@ export class SentPackets<Token> {
 
   /** Input: the packet carries this range of a stream. */
   addStream(streamId: number, start: number, length: number, fin: 0 | 1): void {
-    const row = this.#row(this.#next);
-    const meta = this.#words[row * 2 + META]!;
-    if ((meta & HAS_STREAM) !== 0) {
-      this.#extraOfNext().ranges.push(streamId, start, length, fin);
-      return;
-    }
-    this.#words[row * 2 + META] = meta | HAS_STREAM | (fin === 1 ? STREAM_FIN : 0);
-    this.#words[row * 2 + STREAM_LENGTH] = length;
-    this.#slots[row + STREAM_ID] = streamId;
-    this.#slots[row + STREAM_START] = start;
+    this.writeStream(this.#next, streamId, start, length, fin);
   }
 
   /** Input: the packet carries an ACK frame that reports packets up to `largest`. */
   addAck(largest: number): void {
-    this.#slots[this.#row(this.#next) + ACK_LARGEST] = largest;
+    this.writeAck(this.#next, largest);
   }
 
   /** Input: the packet carries something else that may need repair. */
   addToken(token: Token): void {
-    this.#extraOfNext().tokens.push(token);
+    this.writeToken(this.#next, token);
   }
 
   /**
@@ -166,10 +98,7 @@ export class SentPackets<Token> {
    * never goes back from one packet to the next.
    */
   commit(size: number, sentAt: Instant, flags: number): void {
-    const row = this.#row(this.#next);
-    this.#words[row * 2 + META]! |= flags | STATE_OUTSTANDING;
-    this.#words[row * 2 + SIZE] = size;
-    this.#slots[row + SENT_AT] = sentAt;
+    this.writeSent(this.#next, size, sentAt, flags);
     this.#next += 1;
     if ((flags & IN_FLIGHT) === 0) return;
     this.#bytesInFlight += size;
@@ -178,26 +107,20 @@ export class SentPackets<Token> {
 
   /** Input: how delivery stood when the newest packet was committed. */
   stampDelivery(state: DeliveryState): void {
-    const row = this.#row(this.#next - 1);
-    this.#slots[row + DELIVERED] = state.delivered;
-    this.#slots[row + DELIVERED_AT] = state.deliveredAt;
-    this.#slots[row + FIRST_SENT_AT] = state.firstSentAt;
-    this.#slots[row + LOST_WHEN_SENT] = state.lost;
-    this.#words[row * 2 + IN_FLIGHT_WHEN_SENT] = this.#bytesInFlight;
-    if (state.isAppLimited) this.#words[row * 2 + META]! |= APP_LIMITED;
+    this.writeDelivery(this.#next - 1, state, this.#bytesInFlight);
   }
 
   // Inputs: what became of packets (called by the loss detector)
 
   /** Input: an outstanding packet was acknowledged. */
   markAcked(packetNumber: number): void {
-    this.#settle(packetNumber, STATE_ACKED);
+    this.#settle(packetNumber, ACKED);
   }
 
   /** Input: an outstanding packet is deemed lost. Packets are lost in ascending order. */
   markLost(packetNumber: number, now: Instant): void {
-    this.#settle(packetNumber, STATE_LOST);
-    this.#slots[this.#row(packetNumber) + LOST_AT] = now;
+    this.#settle(packetNumber, LOST);
+    this.writeLostAt(packetNumber, now);
     this.#lost.push(packetNumber);
   }
 
@@ -208,8 +131,7 @@ export class SentPackets<Token> {
     if (from === to) return;
     for (let i = from; i < to; i++) {
       const packetNumber = this.#lost[i]!;
-      const word = this.#row(packetNumber) * 2 + META;
-      this.#words[word]! |= STATE_ACKED;
+      this.writeState(packetNumber, ACKED);
       arrived.push(packetNumber);
     }
     this.#lost.copyWithin(from, to);
@@ -236,11 +158,9 @@ export class SentPackets<Token> {
   /** Input: rows that nobody needs any more may be reused. Ends the validity of packet numbers in outcome lists. */
   release(): void {
     const end = Math.min(this.#firstInFlight, this.#lost[0] ?? Number.POSITIVE_INFINITY);
-    for (let packetNumber = this.#base; packetNumber < end; packetNumber++) {
-      this.#extras[packetNumber & (this.#capacity - 1)] = undefined;
-    }
+    for (let packetNumber = this.#base; packetNumber < end; packetNumber++) this.dropExtra(packetNumber);
     this.#base = end;
-    if (this.#capacity > KEEP_CAPACITY && this.span * 8 <= this.#capacity) this.#resize(this.#capacity / 2);
+    if (this.capacity > KEEP_CAPACITY && this.span * 8 <= this.capacity) this.#resizeTo(this.capacity / 2);
   }
 
   /** Command: forgets lost packets and, if nothing is in flight, gives memory back. */
@@ -249,7 +169,7 @@ export class SentPackets<Token> {
     if (this.#bytesInFlight > 0) return;
     this.#firstInFlight = this.#next;
     this.release();
-    if (this.isEnlarged) this.#resize(MIN_CAPACITY);
+    if (this.isEnlarged) this.#resizeTo(MIN_CAPACITY);
   }
 
   // Getters
@@ -294,12 +214,7 @@ export class SentPackets<Token> {
 
   /** Whether {@link shrink} would give memory back once nothing is in flight. */
   get isEnlarged(): boolean {
-    return this.#capacity > MIN_CAPACITY;
-  }
-
-  /** Rows that the ring has room for. */
-  get capacity(): number {
-    return this.#capacity;
+    return this.capacity > MIN_CAPACITY;
   }
 
   /** The newest skipped numbers, ascending. */
@@ -309,153 +224,41 @@ export class SentPackets<Token> {
 
   /** Whether the packet was sent and is neither acknowledged nor deemed lost. */
   isOutstanding(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & STATE_MASK) === STATE_OUTSTANDING;
+    return (this.meta(packetNumber) & STATE_MASK) === OUTSTANDING;
   }
 
   /** Whether the packet was acknowledged. */
   isAcked(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & STATE_MASK) === STATE_ACKED;
+    return (this.meta(packetNumber) & STATE_MASK) === ACKED;
   }
 
   /** Whether the packet is deemed lost and was not acknowledged since. */
   isLost(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & STATE_MASK) === STATE_LOST;
+    return (this.meta(packetNumber) & STATE_MASK) === LOST;
   }
 
   /** Whether the packet is outstanding and counts towards bytes in flight; only such packets can be lost. */
   isInFlight(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & (STATE_MASK | IN_FLIGHT)) === (STATE_OUTSTANDING | IN_FLIGHT);
+    return (this.meta(packetNumber) & (STATE_MASK | IN_FLIGHT)) === (OUTSTANDING | IN_FLIGHT);
   }
 
   /** Whether the packet counted, or counts, towards bytes in flight. */
   isInFlightKind(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & IN_FLIGHT) !== 0;
+    return (this.meta(packetNumber) & IN_FLIGHT) !== 0;
   }
 
   /** Whether the packet makes the peer acknowledge. */
   isAckEliciting(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & ACK_ELICITING) !== 0;
-  }
-
-  /** Bytes of the packet. */
-  size(packetNumber: number): number {
-    return this.#words[this.#row(packetNumber) * 2 + SIZE]!;
-  }
-
-  /** When the packet was sent. */
-  sentAt(packetNumber: number): Instant {
-    return this.#slots[this.#row(packetNumber) + SENT_AT] as Instant;
-  }
-
-  /** When the packet was deemed lost; meaningful only if it was. */
-  lostAt(packetNumber: number): Instant {
-    return this.#slots[this.#row(packetNumber) + LOST_AT] as Instant;
-  }
-
-  /** {@link DeliveryState.delivered} when the packet was sent. */
-  delivered(packetNumber: number): number {
-    return this.#slots[this.#row(packetNumber) + DELIVERED]!;
-  }
-
-  /** {@link DeliveryState.deliveredAt} when the packet was sent. */
-  deliveredAt(packetNumber: number): Instant {
-    return this.#slots[this.#row(packetNumber) + DELIVERED_AT] as Instant;
-  }
-
-  /** {@link DeliveryState.firstSentAt} when the packet was sent. */
-  firstSentAt(packetNumber: number): Instant {
-    return this.#slots[this.#row(packetNumber) + FIRST_SENT_AT] as Instant;
-  }
-
-  /** {@link DeliveryState.lost} when the packet was sent. */
-  lostWhenSent(packetNumber: number): number {
-    return this.#slots[this.#row(packetNumber) + LOST_WHEN_SENT]!;
-  }
-
-  /** Bytes in flight when the packet was sent, itself included. */
-  inFlightWhenSent(packetNumber: number): number {
-    return this.#words[this.#row(packetNumber) * 2 + IN_FLIGHT_WHEN_SENT]!;
-  }
-
-  /** {@link DeliveryState.isAppLimited} when the packet was sent. */
-  isAppLimited(packetNumber: number): boolean {
-    return (this.#meta(packetNumber) & APP_LIMITED) !== 0;
-  }
-
-  /** Largest packet number that the packet's ACK frame reported, -1 if it carried none. */
-  ackLargest(packetNumber: number): number {
-    return this.#slots[this.#row(packetNumber) + ACK_LARGEST]!;
-  }
-
-  /** How many stream ranges the packet carried. */
-  streamRangeCount(packetNumber: number): number {
-    const meta = this.#meta(packetNumber);
-    if ((meta & HAS_STREAM) === 0) return 0;
-    return (meta & HAS_EXTRA) === 0 ? 1 : 1 + this.#extra(packetNumber).ranges.length / 4;
-  }
-
-  /** Stream of the packet's range number `index`. */
-  streamId(packetNumber: number, index: number): number {
-    if (index > 0) return this.#extra(packetNumber).ranges[index * 4 - 4]!;
-    return this.#slots[this.#row(packetNumber) + STREAM_ID]!;
-  }
-
-  /** Offset of the first byte of the packet's range number `index`. */
-  streamStart(packetNumber: number, index: number): number {
-    if (index > 0) return this.#extra(packetNumber).ranges[index * 4 - 3]!;
-    return this.#slots[this.#row(packetNumber) + STREAM_START]!;
-  }
-
-  /** Bytes of the packet's range number `index`. */
-  streamLength(packetNumber: number, index: number): number {
-    if (index > 0) return this.#extra(packetNumber).ranges[index * 4 - 2]!;
-    return this.#words[this.#row(packetNumber) * 2 + STREAM_LENGTH]!;
-  }
-
-  /** 1 if the packet's range number `index` ends its stream, else 0. */
-  streamFin(packetNumber: number, index: number): 0 | 1 {
-    if (index > 0) return this.#extra(packetNumber).ranges[index * 4 - 1] as 0 | 1;
-    return (this.#meta(packetNumber) & STREAM_FIN) === 0 ? 0 : 1;
-  }
-
-  /** What was attached with {@link addToken}, in order. */
-  tokens(packetNumber: number): readonly Token[] {
-    return (this.#meta(packetNumber) & HAS_EXTRA) === 0 ? NO_TOKENS : this.#extra(packetNumber).tokens;
+    return (this.meta(packetNumber) & ACK_ELICITING) !== 0;
   }
 
   // Private
 
-  /** First slot of a packet's row. `&` reduces numbers above 2^32 correctly: it works modulo 2^32. */
-  #row(packetNumber: number): number {
-    return (packetNumber & (this.#capacity - 1)) * SLOTS;
-  }
-
-  #meta(packetNumber: number): number {
-    return this.#words[this.#row(packetNumber) * 2 + META]!;
-  }
-
-  #extra(packetNumber: number): Extra<Token> {
-    return this.#extras[packetNumber & (this.#capacity - 1)]!;
-  }
-
-  #extraOfNext(): Extra<Token> {
-    const index = this.#next & (this.#capacity - 1);
-    let extra = this.#extras[index];
-    if (extra === undefined) {
-      extra = { ranges: [], tokens: [] };
-      this.#extras[index] = extra;
-      this.#words[index * WORDS + META]! |= HAS_EXTRA;
-    }
-    return extra;
-  }
-
   #settle(packetNumber: number, state: number): void {
-    const word = this.#row(packetNumber) * 2 + META;
-    const meta = this.#words[word]!;
-    this.#words[word] = (meta & ~STATE_MASK) | state;
-    if ((meta & IN_FLIGHT) === 0) return;
-    this.#bytesInFlight -= this.#words[word + SIZE]!;
-    if ((meta & ACK_ELICITING) !== 0) this.#ackElicitingInFlight -= 1;
+    this.writeState(packetNumber, state);
+    if (!this.isInFlightKind(packetNumber)) return;
+    this.#bytesInFlight -= this.size(packetNumber);
+    if (this.isAckEliciting(packetNumber)) this.#ackElicitingInFlight -= 1;
   }
 
   /** Index of the first remembered lost packet that is not below `packetNumber`. */
@@ -474,21 +277,10 @@ export class SentPackets<Token> {
   #makeRoom(): void {
     while (this.#firstInFlight < this.#next && !this.isInFlight(this.#firstInFlight)) this.#firstInFlight += 1;
     this.release();
-    if (this.span >= this.#capacity) this.#resize(this.#capacity * 2);
+    if (this.span >= this.capacity) this.#resizeTo(this.capacity * 2);
   }
 
-  #resize(capacity: number): void {
-    const slots = new Float64Array(capacity * SLOTS);
-    const extras: (Extra<Token> | undefined)[] = new Array(capacity).fill(undefined);
-    for (let packetNumber = this.#base; packetNumber < this.#next; packetNumber++) {
-      const from = this.#row(packetNumber);
-      const index = packetNumber & (capacity - 1);
-      slots.set(this.#slots.subarray(from, from + SLOTS), index * SLOTS);
-      extras[index] = this.#extra(packetNumber);
-    }
-    this.#capacity = capacity;
-    this.#slots = slots;
-    this.#words = new Uint32Array(slots.buffer);
-    this.#extras = extras;
+  #resizeTo(capacity: number): void {
+    this.resize(capacity, this.#base, this.#next);
   }
 }
