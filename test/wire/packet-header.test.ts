@@ -10,6 +10,7 @@ import {
   HEADER_SIZE,
   isDataPacket,
   keyPhaseOf,
+  MIN_PACKET_SIZE,
   PACKET_NUMBER_OFFSET,
   PACKET_OVERHEAD,
   SAMPLE_OFFSET,
@@ -57,6 +58,11 @@ test("the sizes add up: the sample for header protection begins with the ciphert
   expect(PACKET_NUMBER_OFFSET + 4).toBe(HEADER_SIZE);
   expect(SAMPLE_OFFSET).toBe(HEADER_SIZE);
   expect(HEADER_SIZE + TAG_SIZE).toBe(PACKET_OVERHEAD);
+});
+
+test("the smallest packet, of 40 bytes, holds a whole sample for header protection (WIRE-8, RFC 9001 §5.4.2)", () => {
+  expect(MIN_PACKET_SIZE).toBe(40);
+  expect(MIN_PACKET_SIZE).toBeGreaterThanOrEqual(SAMPLE_OFFSET + 16);
 });
 
 test("the key of a connection id is an exact integer of its first 48 bits", () => {
