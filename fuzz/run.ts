@@ -2,7 +2,7 @@
  * Runs fuzz targets for a given time: `npm run fuzz -- [--target T] [--seconds N] [--seed S] [--path P]`.
  *
  * Every round is a call of fast-check with the next seed. A failure is shrunk and printed with the command that repeats
- * it; then the exit code is 1. With `--path`, only the one input that it names is tried.
+ * it; then the exit code is 1. With `--path`, the input that it names is tried, and if that passes, those beside it.
  *
  * @module
  */
@@ -55,7 +55,7 @@ async function fuzz(target: FuzzTarget, { budget, seed: firstSeed, path }: Optio
   let runs = 0;
   let seed = firstSeed;
   do {
-    const details = await check(property, path === undefined ? { seed } : { seed, path });
+    const details = await check(property, path === undefined ? { seed } : { seed, path, endOnFailure: true });
     runs += details.numRuns;
     if (details.failed) {
       report(target, details);
@@ -73,7 +73,7 @@ async function fuzz(target: FuzzTarget, { budget, seed: firstSeed, path }: Optio
 /** fast-check types properties as synchronous or not; it accepts both. */
 async function check(
   property: fc.IRawProperty<unknown, boolean>,
-  where: { readonly seed: number; readonly path?: string },
+  where: { readonly seed: number; readonly path?: string; readonly endOnFailure?: boolean },
 ): Promise<fc.RunDetails<unknown>> {
   return fc.check(property as fc.IAsyncProperty<unknown>, { ...where, numRuns: RUNS_PER_ROUND });
 }
