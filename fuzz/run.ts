@@ -82,7 +82,7 @@ function report(target: FuzzTarget, details: fc.RunDetails<unknown>): void {
   const path = details.counterexamplePath ?? "";
   console.error(`${target.name}: FAILED`);
   console.error(fc.defaultReportMessage(details));
-  console.error(`repeat it: npm run fuzz -- --target ${target.name} --seed ${details.seed} --path ${path}`);
+  console.error(`repeat it: npm run fuzz -- --target ${target.name} --seed=${details.seed} --path ${path}`);
   console.error("keep it:   add this line to test/fuzz/regressions.test.ts");
   console.error(`  { target: "${target.name}", seed: ${details.seed}, path: "${path}" },`);
 }
