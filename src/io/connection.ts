@@ -95,7 +95,7 @@ export interface OpenStreamOptions {
 
 // Specification
 
-/** The stream that the initiator opens by connecting (spec/streams.md). */
+/** The stream that the initiator opens and announces at once (CONN-3). */
 const FIRST_STREAM = 0;
 
 // Implementation
@@ -133,7 +133,6 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** Streams whose reset the peer has not acknowledged yet. */
   readonly #resetting = new Set<number>();
   #resetTimer: NodeJS.Timeout | undefined;
-  #hasFirstStream = false;
   #connecting: ((stream: PeerStream | undefined, error: PunchlineError | undefined) => void) | undefined;
   #isClosing = false;
   #closeReason: CloseReason | undefined;
@@ -410,8 +409,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   #onOpened(id: number): void {
     // Bit 1 of a stream's number tells that only its opener sends (spec/streams.md).
     const stream = this.#newStream(id, { readable: true, writable: (id & 2) === 0 });
-    if (this.#use.onFirstStream !== undefined && !this.#hasFirstStream) {
-      this.#hasFirstStream = true;
+    // Another stream may arrive earlier, if the packet that announced the first was lost or late.
+    if (this.#use.onFirstStream !== undefined && id === FIRST_STREAM) {
       this.#use.onFirstStream(stream);
     } else if (this.listenerCount("stream") > 0) {
       stream.start();
