@@ -62,6 +62,8 @@ export interface ProtectionOptions {
   readonly limits?: Partial<ProtectionLimits>;
   /** Another implementation of the AEAD. */
   readonly createKey?: PacketKeyFactory;
+  /** First packet number of both spaces: 0 but in tests of large numbers. */
+  readonly firstPacketNumber?: number;
 }
 
 /** Packets to be sealed: they lie one behind the other, numbered without gap. */
@@ -89,11 +91,13 @@ export class PacketSealer {
   #sealedInPhase = 0;
   #sealedProbes = 0;
   /** Lowest number that may still be used, by space: a number never comes back, whatever happens. */
-  #nextData = 0;
-  #nextProbe = 0;
+  #nextData: number;
+  #nextProbe: number;
 
   constructor(options: ProtectionOptions) {
-    const { secrets, limits, createKey = createPacketKey } = options;
+    const { secrets, limits, createKey = createPacketKey, firstPacketNumber = 0 } = options;
+    this.#nextData = firstPacketNumber;
+    this.#nextProbe = firstPacketNumber;
     this.#aead = secrets.aead;
     this.#limits = { ...PROTECTION_LIMITS[secrets.aead], ...limits };
     this.#createKey = createKey;
@@ -163,7 +167,8 @@ export class PacketSealer {
   /** Takes the numbers before they are used, so that a failure burns them. */
   #use(space: PacketSpace, first: number, count: number): void {
     assert(count <= this.remaining(space), "the key may seal so many packets");
-    assert(first + count - 1 <= MAX_PACKET_NUMBER, "packet numbers end at 2^53 − 1");
+    // Subtracts: a sum beyond 2^53 would be rounded.
+    assert(first <= MAX_PACKET_NUMBER - (count - 1), "packet numbers end at 2^53 − 1");
     assert(first >= (space === "data" ? this.#nextData : this.#nextProbe), "packet numbers are used once");
     if (space === "data") {
       this.#nextData = first + count;
@@ -221,8 +226,8 @@ export class PacketOpener {
   readonly #createKey: PacketKeyFactory;
   readonly #header: HeaderProtection;
   readonly #probeKey: PacketKey;
-  readonly #dataWindow = new ReplayWindow(DATA_WINDOW);
-  readonly #probeWindow = new ReplayWindow(PROBE_WINDOW);
+  readonly #dataWindow: ReplayWindow;
+  readonly #probeWindow: ReplayWindow;
   readonly #opened: { -readonly [Field in keyof OpenedPacket]: OpenedPacket[Field] };
   /** Secret of the next phase. */
   #nextSecret: Uint8Array;
@@ -235,7 +240,9 @@ export class PacketOpener {
   #violation: number | undefined;
 
   constructor(options: ProtectionOptions) {
-    const { secrets, limits, createKey = createPacketKey } = options;
+    const { secrets, limits, createKey = createPacketKey, firstPacketNumber = 0 } = options;
+    this.#dataWindow = new ReplayWindow(DATA_WINDOW, firstPacketNumber);
+    this.#probeWindow = new ReplayWindow(PROBE_WINDOW, firstPacketNumber);
     this.#aead = secrets.aead;
     this.#limits = { ...PROTECTION_LIMITS[secrets.aead], ...limits };
     this.#createKey = createKey;

@@ -28,12 +28,14 @@ export class ReplayWindow {
   /** Blocks in use. */
   #count = 1;
   /** Index of the block at `#head`: it begins with number `#firstBlock * BLOCK_BITS`. */
-  #firstBlock = 0;
-  #highest = -1;
+  #firstBlock: number;
+  #highest: number;
 
-  /** `size` is a multiple of 32. */
-  constructor(size: number) {
+  /** Takes numbers from `first` on. `size` is a multiple of 32. */
+  constructor(size: number, first = 0) {
     this.#size = size;
+    this.#highest = first - 1;
+    this.#firstBlock = Math.floor(first / BLOCK_BITS);
     // One more than the size: the window seldom begins and ends on the border of a block.
     this.#maxBlocks = size / BLOCK_BITS + 1;
     this.#ring = new Uint32Array(Math.min(INITIAL_BLOCKS, this.#maxBlocks));
@@ -56,7 +58,7 @@ export class ReplayWindow {
     return true;
   }
 
-  /** Highest number accepted; −1 before the first. */
+  /** Highest number accepted; one below the first expected before that, so −1 as a rule. */
   get highest(): number {
     return this.#highest;
   }
