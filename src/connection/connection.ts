@@ -19,7 +19,7 @@ import { type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
-import { PACKET_OVERHEAD } from "../wire/packet-header.ts";
+import { MIN_PACKET_SIZE, PACKET_OVERHEAD } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
@@ -150,7 +150,7 @@ export class ConnectionMachine implements HasDeadline {
     if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
     this.#confirm();
     if (opened.space === "probe") {
-      handleProbePacket(core, path, opened.payload, now);
+      handleProbePacket(core, path, opened.payload, { size: packet.length, now });
     } else {
       if (opened.isNewPhase)
         this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
@@ -180,9 +180,8 @@ export class ConnectionMachine implements HasDeadline {
     this.#dialDeadline = undefined;
     const core = this.#core;
     const path = core.paths.addActive(via, from);
-    path.respond(result.token);
-    if (result.pathProven) path.validator.markValid();
-    else path.validator.start(now);
+    path.respond(result.token, MIN_PACKET_SIZE);
+    path.validator.markValid();
     const keys = this.#makeKeys!(result.secrets, aead);
     this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
     if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
@@ -482,14 +481,14 @@ export class ConnectionMachine implements HasDeadline {
       paths.activate(path);
       this.#core.events.push({ type: "path", path: this.#pathInfo(path) });
     }
-    if (!path.isProven) path.validator.start(now);
+    // What arrives pays for asking again: a peer that is not proven gets little else.
+    if (!path.isProven) path.validator.ask(now, this.#core.recovery.probeTimeout);
   }
 
   /** Tells the owner that streams can be used, once. */
   #announce(): void {
     const path = this.#core.paths.active;
     if (this.#isAnnounced || this.#state !== "open" || path === undefined) return;
-    if (this.role === "initiator" && !path.isProven) return;
     this.#isAnnounced = true;
     this.#core.events.push({ type: "connected", path: this.#pathInfo(path) });
   }

@@ -2,8 +2,8 @@
  * The initiator's side of the handshake over direct addresses (spec/handshake.md).
  *
  * Theory of operation. The same first message goes to every address of the ticket, at once and then at growing
- * intervals, each copy with a token of its own. The first answer that opens wins; if it echoes the token that was sent
- * to the very address it came from, the handshake has proven the path as well. A message is never built twice from one
+ * intervals, each copy with a token of its own. The first answer that opens wins; it has to echo the token that was sent
+ * to the very address it came from, so the handshake proves the path as well. A message is never built twice from one
  * ephemeral key: after 15 seconds a new handshake begins, before the listener forgets the old one.
  *
  * @module
@@ -46,10 +46,6 @@ export type DialResult =
       readonly parameters: Parameters;
       /** Token of the listener, to be returned on this path. */
       readonly token: Uint8Array;
-      /** Whether the answer echoed the token that was sent to where it came from. */
-      readonly pathProven: boolean;
-      readonly via: SocketId;
-      readonly from: Address;
       /** Round-trip time of the handshake in ms, unless it was sent more than once. */
       readonly rtt: Duration | undefined;
     }
@@ -95,31 +91,25 @@ export class Dial {
     this.#targets = options.addresses.slice(0, MAX_TARGETS).map((address) => this.#newTarget(address, now));
   }
 
-  /** Input: an answer. `undefined` if it is not one to our message; nothing has changed then. */
+  /**
+   * Input: an answer. `undefined` if it is not one to our message, or if it does not echo the token that was sent to the
+   * very address it came from; nothing has changed then, and a copy of our message will bring another answer.
+   */
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): DialResult | undefined {
+    const target = this.#targets.find((each) => each.via === via && sameAddress(each.address, from));
+    if (target === undefined || !equalBytes(target.token, response.echo)) return undefined;
     const opened = this.#handshake.readCore2(response.core);
     if (opened === undefined) return undefined;
     const parameters = decodeParameters(opened.payload);
     if (parameters === undefined) return undefined;
-    const target = this.#targets.find((each) => equalBytes(each.token, response.echo));
-    if (target !== undefined) target.received += 1;
+    target.received += 1;
     if (parameters.refused !== undefined) {
-      if (target !== undefined) target.outcome = "refused";
+      target.outcome = "refused";
       return { type: "refused", code: parameters.refused.code, message: parameters.refused.reason };
     }
-    if (target !== undefined) target.outcome = "connected";
-    const pathProven = target !== undefined && target.via === via && sameAddress(target.address, from);
-    const rtt = target !== undefined && target.sent === 1 ? now - target.lastSentAt! : undefined;
-    return {
-      type: "established",
-      secrets: opened.session,
-      parameters,
-      token: response.token,
-      pathProven,
-      via,
-      from,
-      rtt,
-    };
+    target.outcome = "connected";
+    const rtt = target.sent === 1 ? now - target.lastSentAt! : undefined;
+    return { type: "established", secrets: opened.session, parameters, token: response.token, rtt };
   }
 
   /** Input: the listener is busy and wants proof of our address first. False if it does not answer our message. */

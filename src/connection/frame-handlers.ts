@@ -52,8 +52,13 @@ export function handleDataPacket(core: Core, payload: Uint8Array, now: Instant):
   return isEliciting;
 }
 
-/** Applies the frames of a packet of the probe space, which came on `path`. */
-export function handleProbePacket(core: Core, path: Path | undefined, payload: Uint8Array, now: Instant): void {
+/** Applies the frames of a packet of the probe space, which came on `path` in a datagram of `size` bytes. */
+export function handleProbePacket(
+  core: Core,
+  path: Path | undefined,
+  payload: Uint8Array,
+  arrival: { readonly size: number; readonly now: Instant },
+): void {
   reader.reset(payload);
   while (reader.remaining > 0) {
     const type = payload[reader.offset]!;
@@ -68,10 +73,10 @@ export function handleProbePacket(core: Core, path: Path | undefined, payload: U
     }
     switch (frame.type) {
       case "path-challenge":
-        path?.respond(frame.token);
+        path?.respond(frame.token, arrival.size);
         break;
       case "path-response":
-        if (path !== undefined) core.paths.onResponse(path, frame.token, now);
+        if (path !== undefined) core.paths.onResponse(path, frame.token, arrival.now);
         break;
       case "close":
         onClose(core, frame);

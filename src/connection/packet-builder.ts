@@ -93,36 +93,27 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
 /** The next probe packet: an answer to a challenge, or a challenge of our own. */
 export function buildProbe(core: Core, keys: Keys, now: Instant): Transmit | undefined {
   for (const path of core.paths.all) {
-    const response = path.responses.shift();
-    if (response !== undefined) {
-      const observed: Frame = { type: "observed-address", address: path.remote };
-      const transmit = buildProbePacket(
-        core,
-        keys,
-        path,
-        [{ type: "path-response", token: response }, observed],
-        0,
-        now,
-      );
-      if (transmit !== undefined) return transmit;
-    }
     const challenge = path.validator.pollChallenge(now);
-    if (challenge !== undefined) {
-      const transmit = buildProbePacket(
-        core,
-        keys,
-        path,
-        [{ type: "path-challenge", token: challenge }],
-        CHALLENGE_SIZE,
-        now,
-      );
-      if (transmit !== undefined) {
-        core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
-        return transmit;
-      }
+    if (challenge !== undefined && path.mayChallenge) {
+      // Before the path is proven the smallest challenge has to do: what has arrived must pay for it.
+      const size = path.isProven ? CHALLENGE_SIZE : MIN_PACKET_SIZE;
+      core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
+      return buildProbePacket(core, keys, path, { frames: [{ type: "path-challenge", token: challenge }], size }, now);
+    }
+    const response = path.responses.shift();
+    if (response !== undefined && path.allowance >= response.size) {
+      return buildProbePacket(core, keys, path, { frames: responseFrames(path, response), size: 0 }, now);
     }
   }
   return undefined;
+}
+
+/** The answer to a challenge, with the address that we see if it makes the answer no longer than the challenge. */
+function responseFrames(path: Path, { token, size }: { readonly token: Uint8Array; readonly size: number }): Frame[] {
+  const response: Frame = { type: "path-response", token };
+  const observed: Frame = { type: "observed-address", address: path.remote };
+  const fits = PACKET_OVERHEAD + frameLength(response) + frameLength(observed) <= size;
+  return fits ? [response, observed] : [response];
 }
 
 /** A packet that closes the connection; it acknowledges what is unacknowledged, so that streams end cleanly. */
@@ -314,22 +305,18 @@ function writeHeader(core: Core, keys: Keys, buffer: Uint8Array, offset: number,
   writePacketHeader(buffer, offset, { space, keyPhase, length: built.size, connectionId, packetNumber });
 }
 
-/** One packet of the probe space, or `undefined` if an unproven path has no credit for it. */
+/** One packet of the probe space, of at least `size` bytes. */
 function buildProbePacket(
   core: Core,
   keys: Keys,
   path: Path,
-  frames: readonly Frame[],
-  size: number,
+  content: { readonly frames: readonly Frame[]; readonly size: number },
   now: Instant,
-): Transmit | undefined {
-  let length = PACKET_OVERHEAD;
-  for (const frame of frames) length += frameLength(frame);
-  if (path.allowance < Math.max(length, size, MIN_PACKET_SIZE)) return undefined;
+): Transmit {
   const buffer = core.pool.take();
   writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
-  for (const frame of frames) encodeFrame(writer, frame);
-  finishPacket(0, size);
+  for (const frame of content.frames) encodeFrame(writer, frame);
+  finishPacket(0, content.size);
   const total = built.size;
   writeHeader(core, keys, buffer, 0, "probe");
   const firstPacketNumber = core.nextProbeNumber++;

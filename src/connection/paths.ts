@@ -13,8 +13,12 @@ import { equalBytes } from "../util/bytes.ts";
 import { type Address, type SocketId, sameAddress } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { earliest } from "../util/time.ts";
+import { MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 
 // Implementation
+
+/** Bytes of credit that only a challenge may use, so that there is always one that can prove the path. */
+const CHALLENGE_RESERVE = MIN_PACKET_SIZE;
 
 /** Paths of one connection: the sources that a first message is answered to. */
 const MAX_PATHS = 8;
@@ -39,8 +43,8 @@ export class Path {
   readonly validator: PathValidator;
   /** Bytes that may still be sent before the path is proven. */
   credit: number;
-  /** Tokens to be returned to the peer here. */
-  readonly responses: Uint8Array[] = [];
+  /** Tokens to be returned to the peer here, and the sizes of the datagrams that brought them. */
+  readonly responses: { readonly token: Uint8Array; readonly size: number }[] = [];
   /** Token of the handshake that proves the path when it comes back. */
   readonly handshakeToken: Uint8Array | undefined;
 
@@ -62,15 +66,20 @@ export class Path {
     return this.validator.state === "valid";
   }
 
-  /** Bytes that may be sent here now. */
+  /** Bytes that may be sent here now, challenges aside. */
   get allowance(): number {
-    return this.isProven ? Number.POSITIVE_INFINITY : this.credit;
+    return this.isProven ? Number.POSITIVE_INFINITY : Math.max(0, this.credit - CHALLENGE_RESERVE);
   }
 
-  /** Command: returns a token to the peer as soon as possible. */
-  respond(token: Uint8Array): void {
+  /** Whether a challenge may be sent here now. */
+  get mayChallenge(): boolean {
+    return this.isProven || this.credit >= CHALLENGE_RESERVE;
+  }
+
+  /** Command: returns a token to the peer as soon as possible, in a datagram of at most `size` bytes. */
+  respond(token: Uint8Array, size: number): void {
     if (this.responses.length >= MAX_QUEUED_RESPONSES) this.responses.shift();
-    this.responses.push(token.slice());
+    this.responses.push({ token: token.slice(), size });
   }
 }
 

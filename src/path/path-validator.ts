@@ -62,6 +62,14 @@ export class PathValidator {
     this.#nextAt = now;
   }
 
+  /** Command: like {@link start}, but again at once, unless a challenge was sent less than `interval` ms ago. */
+  ask(now: Instant, interval: Duration): void {
+    const newest = this.#outstanding.at(-1);
+    if (newest !== undefined && now - newest.sentAt < interval) return;
+    this.#nextAt = undefined;
+    this.start(now);
+  }
+
   /** Input: a PATH_RESPONSE. Returns the round-trip time in ms if it answers an open challenge. */
   onResponse(token: Uint8Array, now: Instant): Duration | undefined {
     const index = this.#outstanding.findIndex((challenge) => equalBytes(challenge.token, token));

@@ -41,9 +41,10 @@ export const DEFAULT_MAX_ACK_DELAY: Duration = 25;
 
 /**
  * Longest pause between probes, in ms. Backoff without end would leave a path that comes back after a long outage unused
- * for as long as it was gone; a probe of one packet in 8 s is no load, and the linger time of the connection ends it.
+ * for as long as it was gone; two packets in 2 s are no load, and at 30 % loss fifteen probes within the linger
+ * time of 30 s all fail less often than once in a million.
  */
-export const MAX_PROBE_INTERVAL: Duration = 8_000;
+export const MAX_PROBE_INTERVAL: Duration = 2_000;
 
 /** Doublings that are counted: 2^16 times the smallest possible probe timeout is above the longest pause. */
 const MAX_BACKOFF_EXPONENT = 16;
