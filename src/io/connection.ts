@@ -7,7 +7,7 @@ import { EventEmitter } from "eventemitter3";
 import type { ConnectionMachine, ConnectionStats } from "../connection/connection.ts";
 import type { CloseReason, ConnectionEvent, PathInfo as MachinePath } from "../connection/events.ts";
 import { toHex } from "../util/bytes.ts";
-import { type Address, formatAddress, type SocketId } from "../util/machine.ts";
+import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import { monotonicNow } from "./clock.ts";
@@ -61,8 +61,7 @@ export interface ConnectionUse {
 /**
  * A two-way stream of bytes to the peer: a Node `Duplex` with half-close.
  *
- * - A chunk given to `write` is kept by reference, not copied: do not change its bytes before the peer has acknowledged
- *   them (`finished(stream)` after `end()`), or write a copy.
+ * - A buffer given to `write` must not be changed before its callback; then it may be used again.
  * - `end()` and `finished()` complete once the peer's transport has acknowledged every byte and the end.
  * - `destroy()` and `destroy(error)` reset both directions; the peer's stream fails with `ERR_STREAM_RESET`.
  * - `await using` ends cleanly: see {@link StreamDuplex}.
@@ -129,7 +128,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #incoming = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
   readonly #datagrams = new AsyncQueue<Buffer>(MAX_WAITING_DATAGRAMS);
   readonly #openings: Opening[] = [];
-  readonly #timeline: Timeline;
+  readonly #timeline = new Timeline();
   /** Streams whose reset the peer has not acknowledged yet. */
   readonly #resetting = new Set<number>();
   #resetTimer: NodeJS.Timeout | undefined;
@@ -145,7 +144,6 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#machine = machine;
     this.#owner = owner;
     this.#use = use;
-    this.#timeline = new Timeline(monotonicNow());
     this.#timeline.add(monotonicNow(), machine.role === "initiator" ? "connecting" : "a peer connects");
     this.#host = {
       machine,
@@ -188,11 +186,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
         this.#datagrams.push(Buffer.from(event.data.buffer, event.data.byteOffset, event.data.length));
         return;
       case "connected":
-        this.#timeline.add(now, `connected to ${describePath(event.path)}`);
+        this.#timeline.add(now, "connected to", event.path);
         this.#onConnected();
         return;
       case "path":
-        this.#timeline.add(now, `path is now ${describePath(event.path)}`);
+        this.#timeline.add(now, "path is now", event.path);
         this.emit("path", this.#publicPath(event.path));
         return;
       case "stalled":
@@ -471,8 +469,4 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     const local = this.#owner.localAddress(path.local) ?? { host: "", port: 0, family: path.remote.family };
     return { local, remote: path.remote, kind: path.kind, rtt: path.rtt };
   }
-}
-
-function describePath(path: MachinePath): string {
-  return `${formatAddress(path.remote)}, ${path.kind}, rtt ${path.rtt.toFixed(1)} ms`;
 }

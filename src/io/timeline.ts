@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { PathInfo } from "../connection/events.ts";
+import { formatAddress } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 
 // Implementation
@@ -11,32 +13,42 @@ import type { Instant } from "../util/time.ts";
 const MAX_FIRST = 32;
 const MAX_LAST = 64;
 
+/** Kept as data: most connections are never asked to explain themselves. */
+interface Entry {
+  readonly at: Instant;
+  readonly text: string;
+  readonly path: PathInfo | undefined;
+}
+
 /** A bounded list of lines, each with the time since the beginning. */
 export class Timeline {
-  readonly #startedAt: Instant;
-  readonly #first: string[] = [];
-  readonly #last: string[] = [];
+  readonly #first: Entry[] = [];
+  #last: Entry[] | undefined;
   #dropped = 0;
 
-  constructor(now: Instant) {
-    this.#startedAt = now;
-  }
-
-  /** Command: notes what has just happened. */
-  add(now: Instant, text: string): void {
-    const line = `${(now - this.#startedAt).toFixed(0).padStart(8)} ms  ${text}`;
+  /** Command: notes what has just happened, and on which path. */
+  add(now: Instant, text: string, path?: PathInfo): void {
+    const entry = { at: now, text, path };
     if (this.#first.length < MAX_FIRST) {
-      this.#first.push(line);
+      this.#first.push(entry);
       return;
     }
-    this.#last.push(line);
+    this.#last ??= [];
+    this.#last.push(entry);
     if (this.#last.length <= MAX_LAST) return;
     this.#last.shift();
     this.#dropped += 1;
   }
 
+  /** One line for each entry. */
   toString(): string {
-    const gap = this.#dropped > 0 ? [`             ${this.#dropped} more`] : [];
-    return [...this.#first, ...gap, ...this.#last].join("\n");
+    const start = this.#first[0]?.at ?? 0;
+    const line = ({ at, text, path }: Entry): string => {
+      const place =
+        path === undefined ? "" : ` ${formatAddress(path.remote)}, ${path.kind}, rtt ${path.rtt.toFixed(1)} ms`;
+      return `${(at - start).toFixed(0).padStart(8)} ms  ${text}${place}`;
+    };
+    const gap = this.#dropped > 0 ? [`${"".padStart(13)}${this.#dropped} more`] : [];
+    return [...this.#first.map(line), ...gap, ...(this.#last ?? []).map(line)].join("\n");
   }
 }
