@@ -65,9 +65,9 @@ export class SendBuffer {
     this.#release();
   }
 
-  /** Input: a packet with the bytes in `[start, end)` is lost. Returns whether any of them must be sent again. */
-  lose(start: number, end: number): boolean {
-    if (end <= this.#acked) return false;
+  /** Input: a packet with the bytes in `[start, end)` is lost. Those that are not acknowledged must be sent again. */
+  lose(start: number, end: number): void {
+    if (end <= this.#acked) return;
     this.#lost ??= new RangeSet();
     this.#lost.add(Math.max(start, this.#acked), end);
     const apart = this.#ackedApart;
@@ -76,7 +76,6 @@ export class SendBuffer {
         this.#lost.remove(apart.start(i), apart.end(i));
       }
     }
-    return !this.#lost.isEmpty;
   }
 
   // Commands

@@ -3,7 +3,7 @@
  *
  * Two queues of streams: those with something to repair, which needs no credit, and those with new data and credit of
  * their own. Repairs go first (RFC 9000 §13.3). Within a queue the streams take turns, a packet each: the loss of one
- * packet then holds up one stream (RFC 9000 §2.2 leaves the order to us). A packet is shared only when the first stream
+ * packet then holds up one stream (RFC 9000 §2.3 leaves the order to us). A packet is shared only when the first stream
  * cannot fill it.
  *
  * @module
