@@ -29,7 +29,7 @@ import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.t
 import { applyRecovery, containsClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
-import { buildBatch, buildClose, buildProbe, mayCarryPackets } from "./packet-builder.ts";
+import { buildBatch, buildClose, buildProbe } from "./packet-builder.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
 
 // Specification
@@ -225,8 +225,11 @@ export class ConnectionMachine implements HasDeadline {
       core.paths.active?.validator.start(now);
       core.liveness.onSent(now);
     }
-    this.#core.keyUpdate!.handleTimeout(core.keys, now);
-    if (core.recovery.handleTimeout(now) === "lost") applyRecovery(core);
+    core.keyUpdate!.handleTimeout(core.keys, now);
+    core.acks.handleTimeout(now);
+    const verdict = core.recovery.handleTimeout(now);
+    if (verdict === "lost") applyRecovery(core);
+    if (verdict === "probe") core.probedBelow = 0;
     this.#afterFrames(now);
   }
 
@@ -383,10 +386,8 @@ export class ConnectionMachine implements HasDeadline {
     if (this.#state !== "open") return next;
     next = earliest(next, core.liveness.nextTimeout());
     next = earliest(next, core.recovery.nextTimeout());
-    // Without credit an acknowledgement cannot go, and a timer for it would never come to rest.
-    const path = core.paths.active;
-    if (path !== undefined && mayCarryPackets(path)) next = earliest(next, core.acks.nextTimeout());
-    next = earliest(next, this.#core.keyUpdate?.nextTimeout());
+    next = earliest(next, core.acks.nextTimeout());
+    next = earliest(next, core.keyUpdate?.nextTimeout());
     return earliest(next, core.pacedUntil);
   }
 

@@ -121,8 +121,7 @@ function handleFrame(core: Core, frame: Frame, now: Instant): number {
     case "retire-connection-id":
       return onRetire(core, frame.sequence);
     case "ack-frequency":
-      core.acks.onAckFrequency(frame);
-      return 0;
+      return core.acks.onAckFrequency(frame) === "ok" ? 0 : CLOSE_CODE.PROTOCOL_VIOLATION;
     case "immediate-ack":
       core.acks.onImmediateAck();
       return 0;

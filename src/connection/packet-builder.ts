@@ -81,7 +81,10 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
     total += built.size;
     if (built.size < segmentSize) break;
   }
-  if (total < budget && !hasSomethingToSay(core)) core.recovery.markAppLimited();
+  const { congestionWindow } = core.congestion;
+  // RFC 9002 §7.8: a window that could not be filled must not grow. Being held by the pacer is something else.
+  const hasRoom = core.recovery.sent.bytesInFlight + segmentSize <= congestionWindow;
+  if (hasRoom && !hasSomethingToSay(core)) core.recovery.markAppLimited();
   if (total === 0) {
     core.pool.give(buffer);
     return undefined;
@@ -139,7 +142,7 @@ export function buildClose(core: Core, keys: Keys, intent: CloseIntent, now: Ins
 }
 
 /** Whether data packets may go on a path at all: always once it is proven, before that while it has credit. */
-export function mayCarryPackets(path: Path): boolean {
+function mayCarryPackets(path: Path): boolean {
   return path.allowance >= MIN_ALLOWANCE;
 }
 
@@ -259,9 +262,10 @@ function writeDatagrams(core: Core): void {
 /** A probe without new data repeats the oldest data in flight, or asks for an answer with PING (RFC 9002 §6.2.4). */
 function writeProbe(core: Core): void {
   const { sent: ledger } = core.recovery;
-  const oldest = core.recovery.oldestInFlight;
-  if (oldest !== undefined && ledger.streamRangeCount(oldest) > 0) {
-    requeue(core, oldest);
+  const repeated = ledger.nextInFlight(core.probedBelow) ?? core.recovery.oldestInFlight;
+  if (repeated !== undefined && ledger.streamRangeCount(repeated) > 0) {
+    core.probedBelow = repeated + 1;
+    requeue(core, repeated);
     core.streams.fill(writer, ledger);
   }
   if (writer.remaining >= 1) writer.u8(FRAME_TYPE.PING);
