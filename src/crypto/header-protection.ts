@@ -1,8 +1,10 @@
 /**
  * Header protection (RFC 9001 §5.4): hides packet numbers and key phases from whoever watches.
  *
- * The mask is AES-128 of a sample of the ciphertext, for both AEADs: one long-lived cipher object masks a whole batch in
- * one call, while ChaCha20 would take a new object for each packet.
+ * The mask is AES-128 of a sample of the ciphertext, for both AEADs.
+ *
+ * Deviates from RFC 9001 §5.4.4: one long-lived AES object masks a whole batch in one call, ChaCha20 would need a new
+ * object for each packet.
  *
  * @module
  */
@@ -16,7 +18,7 @@ const SAMPLE_SIZE = 16;
 
 const PACKET_NUMBER_SIZE = 4;
 
-/** Packets in one batch (spec/wire.md#batches). */
+/** Packets in one batch (spec/handshake.md#packets). */
 export const MAX_BATCH_PACKETS = 64;
 
 /** Samples of one batch. Shared by all: a call fills it, uses it and is done. */
