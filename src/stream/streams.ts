@@ -406,6 +406,7 @@ export class Streams {
   }
 
   #endHalf(stream: Stream, event: number): void {
+    this.#events.takeBack(stream, EVENT.WRITABLE);
     this.#events.tell(stream, event);
     this.#settle(stream);
   }

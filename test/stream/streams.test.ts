@@ -179,6 +179,15 @@ describe("a stream from end to end", () => {
     expect(types(initiator)).toEqual(["writable 2"]);
   });
 
+  test("a writer is not told any more when the half has ended", () => {
+    const { initiator, responder } = connectedPair({ sendBuffer: 500 });
+    const id = initiator.streams.open("uni")!;
+    initiator.streams.write(id, pattern(600));
+    initiator.streams.finish(id);
+    carry(initiator, responder);
+    expect(types(initiator)).toEqual(["finished 2", "done 2"]);
+  });
+
   test("a writer is told even if the announcement took its data along", () => {
     const { initiator } = connectedPair({ sendBuffer: 500 });
     const id = initiator.streams.open("uni")!;
