@@ -26,7 +26,7 @@ import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
 import { Core, type CoreOptions, type Counters } from "./core.ts";
 import type { Dial } from "./dial.ts";
 import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
-import { applyRecovery, containsClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
+import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { buildBatch, buildClose, buildProbe } from "./packet-builder.ts";
@@ -506,10 +506,19 @@ export class ConnectionMachine implements HasDeadline {
   }
 
   #receiveWhileClosing(payload: Uint8Array, now: Instant): void {
-    if (!containsClose(payload)) return;
+    const frame = findClose(payload);
+    if (frame === undefined) return;
+    const isAnswer = !frame.application && frame.code === CLOSE_CODE.NO_ERROR;
     const closing = this.#closing!;
-    if (closing.isInitiating) this.#finishClosing();
-    else closing.onPeerClose(now);
+    if (isAnswer) {
+      if (closing.isInitiating) this.#finishClosing();
+    } else if (closing.isInitiating) {
+      // Both close at once. The peer may never hear of our own CLOSE, so it gets an answer to its own.
+      this.#tellLocalClose();
+      this.#answerClose(now);
+    } else {
+      closing.onPeerClose(now);
+    }
   }
 
   /** Acts on what the frames of a packet, or a command, have asked for. */
@@ -518,12 +527,7 @@ export class ConnectionMachine implements HasDeadline {
     this.#announce();
     if (core.peerClose !== undefined) {
       const { application, code, message } = core.peerClose;
-      this.#closing = new Closing(
-        { application: false, code: CLOSE_CODE.NO_ERROR, cause: 0, message: "" },
-        { isInitiating: false, probeTimeout: this.#core.recovery.probeTimeout },
-        now,
-      );
-      this.#state = "draining";
+      this.#answerClose(now);
       this.#tellClosed({ kind: "closed", origin: "peer", application, code, message });
     } else if (core.closeIntent !== undefined && this.#closing === undefined) {
       this.#closing = new Closing(
@@ -536,14 +540,25 @@ export class ConnectionMachine implements HasDeadline {
     }
   }
 
+  /** CLOSE is answered by CLOSE, and again if the peer repeats it. */
+  #answerClose(now: Instant): void {
+    this.#closing = new Closing(
+      { application: false, code: CLOSE_CODE.NO_ERROR, cause: 0, message: "" },
+      { isInitiating: false, probeTimeout: this.#core.recovery.probeTimeout },
+      now,
+    );
+    this.#state = "draining";
+  }
+
   /** The end of the way out, on either side. */
   #finishClosing(): void {
-    const { isInitiating, intent } = this.#closing!;
-    if (isInitiating) {
-      const { application, code, message } = intent;
-      this.#tellClosed({ kind: "closed", origin: "local", application, code, message });
-    }
+    if (this.#closing!.isInitiating) this.#tellLocalClose();
     this.#release();
+  }
+
+  #tellLocalClose(): void {
+    const { application, code, message } = this.#closing!.intent;
+    this.#tellClosed({ kind: "closed", origin: "local", application, code, message });
   }
 
   /** The end without a CLOSE. */

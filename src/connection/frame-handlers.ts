@@ -214,13 +214,12 @@ function onClose(core: Core, frame: CloseFrame): void {
   core.peerClose ??= { application: frame.application, code: frame.code, cause: frame.cause, message: frame.reason };
 }
 
-/** Whether a packet that arrives while the connection is closing carries a CLOSE. */
-export function containsClose(payload: Uint8Array): boolean {
+/** The CLOSE in a packet that arrives while the connection is closing, if it carries one. */
+export function findClose(payload: Uint8Array): CloseFrame | undefined {
   reader.reset(payload);
   while (reader.remaining > 0) {
     const frame = decodeFrame(reader);
-    if (frame === undefined) return false;
-    if (frame.type === "close") return true;
+    if (frame === undefined || frame.type === "close") return frame;
   }
-  return false;
+  return undefined;
 }

@@ -184,6 +184,17 @@ describe("closing", () => {
     expect(count).toBe(2);
   });
 
+  test("two sides that close at the same time are both done at once (CONN-19)", async () => {
+    for (let round = 0; round < 10; round++) {
+      await using ends = await pair();
+      ends.near.write(Buffer.alloc(10_000));
+      const startedAt = performance.now();
+      await Promise.all([ends.near.connection.close(0x101), ends.far.connection.close(0x102)]);
+      expect(performance.now() - startedAt).toBeLessThan(700);
+      expect(ends.near.connection.closeReason).toMatchObject({ origin: "local", code: 0x101 });
+    }
+  });
+
   test("a connection that `connect` made closes with its last stream", async () => {
     await using ends = await pair();
     const { connection } = ends.near;

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { connect, listen } from "../../src/index.ts";
-import { sleep } from "./pair.ts";
+import { errorOf, sleep } from "./pair.ts";
 
 const index = JSON.stringify(new URL("../../src/index.ts", import.meta.url).href);
 
@@ -111,6 +111,41 @@ describe("a process", () => {
       2_000,
     );
     expect([code, output]).toEqual([0, "ERR_STREAM_RESET\nlast\n"]);
+  });
+});
+
+describe("a peer that is killed", () => {
+  test("is lost after `linger`: stalled first, then every stream fails with ERR_PEER_LOST", async () => {
+    const program = `
+      import { listen } from ${index};
+      const listener = await listen({ host: "127.0.0.1" });
+      listener.on("stream", (stream) => stream.resume());
+      console.log(String(listener.ticket));`;
+    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [ticket] = await once(child.stdout, "data");
+    const stream = await connect(String(ticket).trim(), { linger: 2_500 });
+    const { connection } = stream;
+    const second = await connection.openStream();
+    let stalls = 0;
+    connection.on("stalled", () => stalls++);
+    stream.write("x");
+    await sleep(100);
+    child.kill("SIGKILL");
+    const startedAt = performance.now();
+    stream.write("y");
+    const errors = await Promise.all([errorOf(stream), errorOf(second)]);
+    const elapsed = performance.now() - startedAt;
+    expect(errors).toMatchObject([
+      { code: "ERR_PEER_LOST", origin: "network" },
+      { code: "ERR_PEER_LOST", origin: "network" },
+    ]);
+    expect(elapsed).toBeGreaterThan(2_000);
+    expect(elapsed).toBeLessThan(4_500);
+    expect(stalls).toBe(1);
+    expect(connection.closeReason).toMatchObject({ kind: "lost" });
+    await expect(connection.openStream()).rejects.toMatchObject({ code: "ERR_PEER_LOST" });
   });
 });
 
