@@ -123,8 +123,9 @@ async function hundredConnections(): Promise<string> {
 
 async function hundredStreams(): Promise<string> {
   await using listener = await listen({ host: "127.0.0.1" });
-  listener.on("connection", async (connection) => {
-    for await (const stream of connection.streams()) void pipeline(stream, stream);
+  listener.on("stream", async (first) => {
+    void pipeline(first, first);
+    for await (const stream of first.connection.streams()) void pipeline(stream, stream);
   });
   const startedAt = performance.now();
   await using first = await connect(listener.ticket);
