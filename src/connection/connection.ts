@@ -371,7 +371,7 @@ export class ConnectionMachine implements HasDeadline {
   pollEvent(): ConnectionEvent | undefined {
     const core = this.#core;
     const event = core.events.shift();
-    if (event === undefined) return this.#state === "open" ? core.streams.pollEvent() : undefined;
+    if (event === undefined) return this.#state === "open" ? this.#pollStreamEvent() : undefined;
     if (event.type === "datagram") core.receivedDatagrams -= 1;
     return event;
   }
@@ -570,6 +570,14 @@ export class ConnectionMachine implements HasDeadline {
   #tellClosed(reason: CloseReason): void {
     this.#drainStreamEvents();
     this.#core.events.push({ type: "closed", reason });
+  }
+
+  #pollStreamEvent(): ConnectionEvent | undefined {
+    const { streams } = this.#core;
+    const event = streams.pollEvent();
+    // A stream that is forgotten makes room for another; the peer hears of it without waiting for other news.
+    if (event?.type === "done" && streams.hasPending()) this.#host.touch(this);
+    return event;
   }
 
   /** Whatever the streams had to tell is told before the connection ends. */

@@ -72,7 +72,9 @@ describe("many at once", () => {
     controller.abort(new Error("enough"));
     await expect(givenUp).rejects.toThrow("enough");
     for (const each of opened.slice(0, 20)) each.destroy();
+    const destroyedAt = performance.now();
     const stream = await waiting;
+    expect(performance.now() - destroyedAt).toBeLessThan(3_000);
     const far = ends.far.connection.streams();
     stream.end("made it");
     for await (const each of far) {
