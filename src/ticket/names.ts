@@ -45,7 +45,7 @@ export function decodeName(bytes: Uint8Array): string | undefined {
     text += CHARACTERS[Math.floor(word / BASE) % BASE] ?? "?";
     text += CHARACTERS[word % BASE] ?? "?";
   }
-  // At most two ends, in the last word: anything else is left in the text and is no host name.
+  // At most two ends, in the last word: any more are left in the text, which is no host name then.
   const name = text.replace(/\0{1,2}$/, "");
-  return HOST_NAME.test(name) && name.length > text.length - WORD_CHARACTERS ? name : undefined;
+  return HOST_NAME.test(name) ? name : undefined;
 }

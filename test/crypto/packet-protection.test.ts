@@ -170,6 +170,19 @@ describe.each([1, 2] as const)("AEAD %i", (aead) => {
     expect(opener.failures.replayed).toBe(0);
   });
 
+  test("does not try to open what is too short or states another length (INV-4, WIRE-8)", () => {
+    const { sealer, opener } = direction(aead);
+    const packet = sealPacket(sealer, { packetNumber: 0, payload: counting(3, 40) });
+    opener.open(new Uint8Array(0));
+    opener.open(packet.slice(0, 39));
+    opener.open(packet.slice(0, -1));
+    opener.open(flipped(packet, 1));
+    opener.open(Uint8Array.of(...packet, 0));
+    expect(opener.failures).toEqual({ malformed: 5, badTag: 0, replayed: 0 });
+    opener.open(flipped(packet, 3));
+    expect(opener.failures).toEqual({ malformed: 5, badTag: 1, replayed: 0 });
+  });
+
   test("opens each packet once, in any order (HS-20)", () => {
     const { sealer, opener } = direction(aead);
     const packets = Array.from({ length: 100 }, (_, packetNumber) => sealPacket(sealer, { packetNumber }));

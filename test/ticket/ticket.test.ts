@@ -247,8 +247,16 @@ describe("a reader", () => {
     const server = [0x40, 192, 0, 2, 1, 1, 0, ...PIN];
     expect(problemOf(withRecords(0x80, 192, 0, 2, 1, 0, 0))).toBe("malformed");
     expect(problemOf(withRecords(0x40, 192, 0, 2, 1, 0, 0, ...PIN))).toBe("malformed");
-    for (const kind of [2, 3, 4, 5, 6]) {
-      expect(problemOf(withRecords((kind << 5) | 1, ...new Array(40).fill(1)))).toBe("malformed");
+    for (const [kind, size] of [
+      [2, 18],
+      [3, 30],
+      [4, 6],
+      [5, 18],
+      [6, 10],
+    ] as const) {
+      const rest = new Array(size).fill(1);
+      expect(problemOf(withRecords(kind << 5, ...rest))).toBeUndefined();
+      expect(problemOf(withRecords((kind << 5) | 1, ...rest))).toBe("malformed");
     }
     expect(problemOf(withRecords(0x00, ...PIN))).toBe("malformed");
     expect(problemOf(withRecords(0x01, 0xff, 0xff, ...PIN))).toBe("malformed");
