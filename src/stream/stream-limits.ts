@@ -57,6 +57,8 @@ export class PeerStreams {
   #opened = 0;
   #done = 0;
   #limit: number;
+  /** Whether the peer wants a stream that the present limit forbids. */
+  #isWaitedFor = false;
 
   /** `maximum` streams may be open at once. */
   constructor(maximum: number) {
@@ -69,6 +71,12 @@ export class PeerStreams {
     this.#done += 1;
   }
 
+  /** Input: the peer could not open a stream beyond `limit`. */
+  onBlocked(limit: number): void {
+    // Told of an older limit, it has heard of the new one by now, or will.
+    if (limit >= this.#limit) this.#isWaitedFor = true;
+  }
+
   /** Command: counts all streams up to `count` as opened. The caller checked the limit. */
   openUpTo(count: number): void {
     this.#opened = count;
@@ -77,6 +85,7 @@ export class PeerStreams {
   /** Command: allows as many more as are done, and returns the new limit for a MAX_STREAMS frame. */
   grant(): number {
     this.#limit = this.#affordable();
+    this.#isWaitedFor = false;
     return this.#limit;
   }
 
@@ -85,9 +94,10 @@ export class PeerStreams {
     return this.#affordable() > this.#limit;
   }
 
-  /** Whether the limit can rise by so much that the peer should hear of it. */
+  /** Whether the limit can rise by so much that the peer should hear of it: by anything, if it waits. */
   get hasNewCredit(): boolean {
-    return this.canGrant && this.#affordable() - this.#limit >= this.#maximum * UPDATE_FRACTION;
+    if (!this.canGrant) return false;
+    return this.#isWaitedFor || this.#affordable() - this.#limit >= this.#maximum * UPDATE_FRACTION;
   }
 
   /** Streams opened so far, counting those that were skipped (RFC 9000 §2.1). */

@@ -187,8 +187,9 @@ export class Streams {
       }
       case "streams-blocked": {
         const streams = this.#peerStreams[frame.direction];
-        // What is too little to be announced unasked is given to who waits for it.
-        if (streams.canGrant && frame.limit >= streams.limit) this.#control.wantMaxStreams(frame.direction);
+        // What is too little to be announced unasked is given to who waits for it, now or when a stream is done.
+        streams.onBlocked(frame.limit);
+        if (streams.hasNewCredit) this.#control.wantMaxStreams(frame.direction);
         return 0;
       }
     }

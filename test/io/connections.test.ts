@@ -71,7 +71,7 @@ describe("many at once", () => {
     expect(isOpen).toBe(false);
     controller.abort(new Error("enough"));
     await expect(givenUp).rejects.toThrow("enough");
-    for (const each of opened.slice(0, 20)) each.destroy();
+    opened[0]!.destroy();
     const destroyedAt = performance.now();
     const stream = await waiting;
     expect(performance.now() - destroyedAt).toBeLessThan(3_000);

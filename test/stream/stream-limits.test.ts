@@ -28,6 +28,24 @@ describe("the peer's streams (STR-21, RFC 9000 §4.6)", () => {
     expect([streams.hasNewCredit, streams.grant(), streams.limit, streams.canGrant]).toEqual([true, 18, 18, false]);
   });
 
+  test("a peer that waits hears of every single one that is done, until its limit was raised", () => {
+    const streams = new PeerStreams(16);
+    streams.openUpTo(16);
+    streams.onBlocked(15);
+    streams.onDone();
+    expect(streams.hasNewCredit).toBe(false);
+    streams.onBlocked(16);
+    expect([streams.hasNewCredit, streams.grant()]).toEqual([true, 17]);
+    streams.onDone();
+    expect(streams.hasNewCredit).toBe(false);
+    const early = new PeerStreams(16);
+    early.openUpTo(16);
+    early.onBlocked(16);
+    expect(early.hasNewCredit).toBe(false);
+    early.onDone();
+    expect([early.hasNewCredit, early.grant()]).toEqual([true, 17]);
+  });
+
   test("a single one is allowed again at once", () => {
     const streams = new PeerStreams(1);
     streams.openUpTo(1);
