@@ -205,10 +205,10 @@ export class Acceptor {
     for (const other of this.#pending.values()) if (isSibling(other, confirmed)) this.#forget(other);
   }
 
-  /** Command: refuses everybody from now on, by silence. */
+  /** Command: refuses everybody from now on, by silence. Who was answered already may count on the answer. */
   stop(): void {
     this.tickets.clear();
-    for (const pending of this.#pending.values()) this.#forget(pending);
+    for (const pending of this.#pending.values()) if (pending.opened === undefined) this.#forget(pending);
   }
 
   /** Output: the next answer to send. */

@@ -61,8 +61,7 @@ export interface ConnectionHost {
   assignId(connection: ConnectionMachine): Uint8Array;
   /** The id no longer leads anywhere. */
   releaseId(id: Uint8Array): void;
-  /** The first packet of a responder's connection opened, or its first data packet. */
-  confirmed(connection: ConnectionMachine): void;
+  /** The first data packet of a responder's connection has opened. */
   opened(connection: ConnectionMachine): void;
   /** The connection is over and may be forgotten. */
   finished(connection: ConnectionMachine): void;
@@ -105,12 +104,14 @@ export class ConnectionMachine implements HasDeadline {
   #dialDeadline: Instant | undefined;
   #peerKey: Uint8Array | undefined;
   #makeKeys: MakeKeys | undefined;
-  #isConfirmed = false;
+  /** Whether the owner knows of the connection; of a responder's it does not before it has opened. */
+  #isKnown: boolean;
   #isAnnounced = false;
   #closing: Closing | undefined;
 
   private constructor(host: ConnectionHost, options: ConnectionOptions, now: Instant) {
     this.#host = host;
+    this.#isKnown = options.role === "initiator";
     const ids: Uint8Array[] = [];
     while (ids.length < HANDSHAKE_IDS) ids.push(host.assignId(this));
     const newId = () => host.assignId(this);
@@ -148,7 +149,6 @@ export class ConnectionMachine implements HasDeadline {
     const path = core.paths.find(via, from);
     if (path !== undefined && !path.isProven) path.credit += packet.length;
     if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
-    this.#confirm();
     if (opened.space === "probe") {
       handleProbePacket(core, path, opened.payload, { size: packet.length, now });
     } else {
@@ -185,7 +185,6 @@ export class ConnectionMachine implements HasDeadline {
     const keys = this.#makeKeys!(result.secrets, aead);
     this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
     if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
-    this.#isConfirmed = true;
     this.#state = "open";
     core.liveness.onReceived(now);
     // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
@@ -342,9 +341,7 @@ export class ConnectionMachine implements HasDeadline {
   /** Gives up connecting, silently. */
   abort(): void {
     if (this.#state !== "connecting") return;
-    // Nobody has heard of a responder's connection that never opened.
-    if (this.role === "initiator") this.#tellClosed({ kind: "aborted" });
-    this.#release();
+    this.#end({ kind: "aborted" });
   }
 
   // Outputs
@@ -458,17 +455,11 @@ export class ConnectionMachine implements HasDeadline {
     return this.#core.keys?.exporter(label, context);
   }
 
-  /** The first packet that opens confirms the keys of a responder. */
-  #confirm(): void {
-    if (this.#isConfirmed) return;
-    this.#isConfirmed = true;
-    this.#host.confirmed(this);
-  }
-
   /** The first data packet opens the connection of a responder. */
   #open(path: Path | undefined, now: Instant): void {
     if (this.#state !== "connecting") return;
     this.#state = "open";
+    this.#isKnown = true;
     if (path !== undefined) this.#core.paths.activate(path);
     this.#core.liveness.onReceived(now);
     this.#host.opened(this);
@@ -569,7 +560,8 @@ export class ConnectionMachine implements HasDeadline {
 
   #tellClosed(reason: CloseReason): void {
     this.#drainStreamEvents();
-    this.#core.events.push({ type: "closed", reason });
+    // Nobody has heard of a responder's connection that never opened.
+    if (this.#isKnown) this.#core.events.push({ type: "closed", reason });
   }
 
   #pollStreamEvent(): ConnectionEvent | undefined {

@@ -187,7 +187,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     this.#acceptor.answer(requestId, verdict, this.#now);
   }
 
-  /** Forgets all tickets: nobody new gets in. Open connections live on. */
+  /** Forgets all tickets: nobody gets in but who was answered already. Open connections live on. */
   stopAccepting(): void {
     this.#acceptor.stop();
   }
@@ -321,8 +321,10 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     releaseId: (id: Uint8Array) => {
       this.#byId.delete(connectionIdKey(id, 0));
     },
-    confirmed: (connection: ConnectionMachine) => this.#acceptor.confirm(connection),
-    opened: (connection: ConnectionMachine) => this.#onOpened(connection),
+    opened: (connection: ConnectionMachine) => {
+      this.#acceptor.confirm(connection);
+      this.#onOpened(connection);
+    },
     finished: (connection: ConnectionMachine) => {
       this.#connections.delete(connection);
       this.#tickets.delete(connection);

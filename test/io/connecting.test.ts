@@ -200,6 +200,27 @@ describe("nobody there", () => {
   });
 });
 
+describe("a listener that closes", () => {
+  test("tells a caller whom it has answered, but whom nobody has seen yet", async () => {
+    for (let round = 0; round < 5; round++) {
+      const listener = await listen({ host: "127.0.0.1" });
+      const told: unknown[] = [];
+      listener.on("connection", (connection) => told.push(connection));
+      const near = await connect(listener.ticket);
+      const failed = errorOf(near);
+      void listener.close();
+      if (told.length === 0) {
+        expect(await failed).toMatchObject({
+          code: "ERR_CLOSED_BY_PEER",
+          message: expect.stringMatching(/listener is closed/),
+        });
+      } else {
+        await near.connection.close();
+      }
+    }
+  });
+});
+
 describe("abort", () => {
   test("ERR-5: a signal that is aborted already rejects at once", async () => {
     const ticket = await deadTicket();

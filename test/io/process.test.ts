@@ -52,7 +52,7 @@ describe("a process", () => {
     expect([code, output]).toEqual([0, "hello\nlast\n"]);
   });
 
-  test("ends by itself after `destroy()`, with a peer that is gone", async () => {
+  test("ends by itself after `destroy()`, with a listener that has closed", async () => {
     const { code } = await run(
       `import { connect, listen } from ${index};
        const listener = await listen({ host: "127.0.0.1" });
