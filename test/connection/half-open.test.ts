@@ -1,0 +1,30 @@
+/**
+ * What a holder of the ticket can do to a listener before a data packet of it has opened.
+ *
+ * @module
+ */
+import { expect, test } from "vitest";
+import { Adversary } from "./adversary.ts";
+
+test("CONN-8: a caller whose probe packet arrives, but no data packet, is forgotten after 20 s all the same", () => {
+  const adversary = Adversary.dial();
+  const { endpoint } = adversary.victim;
+  adversary.deliver("probe", [{ type: "path-response", token: adversary.token }]);
+  adversary.wait(20_001);
+  expect(endpoint.connectionCount).toBe(0);
+  expect(endpoint.nextTimeout()).toBeUndefined();
+});
+
+test("CONN-2: a caller that closes or breaks the rules before its first data packet is never told of", () => {
+  for (const frame of [
+    { type: "close", application: true, code: 1, cause: 0, reason: "" },
+    { type: "ping" },
+  ] as const) {
+    const adversary = Adversary.dial();
+    adversary.deliver("probe", [frame]);
+    adversary.takeRaw();
+    adversary.wait(20_001);
+    expect(adversary.victim.events).toEqual([]);
+    expect(adversary.victim.endpoint.connectionCount).toBe(0);
+  }
+});
