@@ -145,6 +145,18 @@ describe("reassembly (STR-12, STR-19, RFC 9000 §21.7)", () => {
     60_000,
   );
 
+  test("a reader that is always one piece behind costs no more for it", async () => {
+    const { responder } = connectedPair();
+    const before = await usedMemory();
+    for (let offset = 0; offset < 200_000; offset++) {
+      applyAll(responder, bytes(0, [offset], packet));
+      if (offset > 0) responder.streams.read(0);
+      if (responder.streams.hasPending()) responder.buildAll();
+    }
+    expect(responder.streams.stats.receiveBuffered).toBe(1);
+    expect((await usedMemory()) - before).toBeLessThan(MIB / 2);
+  });
+
   test("what all streams hold stays within the memory of the connection, whoever writes how", () => {
     const limits = { ...AMPLE, maxData: 100_000, maxStreamData: 50_000, memoryBudget: 400_000 };
     const { initiator, responder } = connectedPair({ responder: limits, sendBuffer: MIB });

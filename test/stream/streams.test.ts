@@ -216,6 +216,15 @@ describe("giving up", () => {
     expect(types(initiator)).toEqual(["reset-acked 2", "done 2"]);
   });
 
+  test("the sending half means that a waiting writer is not told", () => {
+    const { initiator } = connectedPair({ sendBuffer: 500 });
+    const id = initiator.streams.open("uni")!;
+    initiator.streams.write(id, pattern(600));
+    initiator.build();
+    initiator.streams.reset(id, 1);
+    expect(types(initiator)).toEqual([]);
+  });
+
   test("a sending half of which everything has arrived does nothing (STR-8, RFC 9000 §3.1)", () => {
     const { initiator, responder } = connectedPair();
     const id = initiator.streams.open("uni")!;
@@ -451,6 +460,55 @@ describe("flow control", () => {
     const { receiveBuffered } = responder.streams.stats;
     expect(receiveBuffered).toBeGreaterThan(8 * KIB * KIB);
     expect(receiveBuffered).toBeLessThanOrEqual((AMPLE.memoryBudget * 2) / 3);
+  });
+});
+
+describe("control frames that have lost their sense are not sent (STR-23, RFC 9000 §13.3)", () => {
+  test("a reset that was acknowledged", () => {
+    const { initiator, responder } = connectedPair();
+    const id = initiator.streams.open("bidi")!;
+    initiator.streams.reset(id, 1);
+    const first = initiator.build()!;
+    initiator.onLost(first);
+    carry(initiator, responder);
+    initiator.onLost(first);
+    expect([initiator.streams.hasPending(), initiator.build()]).toEqual([false, undefined]);
+  });
+
+  test("a stop that was acknowledged or answered", () => {
+    const { initiator, responder } = connectedPair();
+    const ids = [initiator.streams.open("bidi")!, initiator.streams.open("bidi")!];
+    carry(initiator, responder);
+    for (const id of ids) responder.streams.stopSending(id, 1);
+    const first = responder.build()!;
+    responder.onLost(first);
+    initiator.streams.reset(ids[0]!, 1);
+    carry(initiator, responder);
+    expect(contents(responder.build()!)).toEqual([["stop-sending", ids[1], 1]]);
+    responder.onAcked(first);
+    responder.onLost(first);
+    expect([responder.streams.hasPending(), responder.build()]).toEqual([false, undefined]);
+  });
+
+  test("a BLOCKED when the credit has come", () => {
+    const { initiator } = connectedPair({ responder: { ...AMPLE, maxStreamData: 100 } });
+    const id = initiator.streams.open("uni")!;
+    initiator.streams.write(id, pattern(200));
+    initiator.build();
+    initiator.apply({ type: "max-stream-data", streamId: id, limit: 1_000 });
+    expect(sends(initiator)).toEqual([["stream", id, 100, 100, false]]);
+  });
+
+  test("a limit when the end has come", () => {
+    const { initiator, responder } = connectedPair({ responder: { ...AMPLE, maxStreamData: 1_000 } });
+    const id = initiator.streams.open("uni")!;
+    initiator.streams.write(id, pattern(1_000));
+    carry(initiator, responder);
+    responder.readAll(id);
+    expect(responder.streams.hasPending()).toBe(true);
+    initiator.streams.finish(id);
+    carry(initiator, responder);
+    expect([responder.streams.hasPending(), responder.build()]).toEqual([false, undefined]);
   });
 });
 
