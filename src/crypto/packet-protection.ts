@@ -27,29 +27,11 @@ import {
 import { expand, MAX_PACKET_NUMBER } from "../wire/packet-number.ts";
 import { HeaderProtection, MAX_BATCH_PACKETS } from "./header-protection.ts";
 import { type AeadId, type DirectionSecrets, nextSecret } from "./key-schedule.ts";
+import { PROTECTION_LIMITS, type ProtectionLimits } from "./limits.ts";
 import { createPacketKey, type PacketKey, type PacketKeyFactory } from "./packet-key.ts";
 import { ReplayWindow } from "./replay-window.ts";
 
 // Specification
-
-/** How often keys may be used. */
-export interface ProtectionLimits {
-  /** Data packets sealed under one key. */
-  readonly sealedPerPhase: number;
-  /** Probe packets sealed in the life of a connection, since their key never changes. */
-  readonly sealedProbes: number;
-  /** Packets that failed to open in the life of a connection. */
-  readonly failedOpens: number;
-}
-
-/** Probe packets of one connection: at one in 15 s these last for two years. */
-const MAX_PROBES = 2 ** 22;
-
-/** The limits of RFC 9001 §6.6, by the id of the AEAD. */
-export const PROTECTION_LIMITS: Readonly<Record<AeadId, ProtectionLimits>> = {
-  1: { sealedPerPhase: 2 ** 23, sealedProbes: MAX_PROBES, failedOpens: 2 ** 52 },
-  2: { sealedPerPhase: MAX_PACKET_NUMBER, sealedProbes: MAX_PROBES, failedOpens: 2 ** 36 },
-};
 
 /** Packets below the highest number that are still told from replays: a burst of 100 ms at 1 Gbit/s and half again. */
 const DATA_WINDOW = 16_384;

@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import { InitiatorHandshake, ResponderHandshake } from "../../src/crypto/handshake.ts";
 import { type AeadId, deriveDirection, SessionSecrets } from "../../src/crypto/key-schedule.ts";
-import { PacketOpener, PacketSealer, type ProtectionLimits } from "../../src/crypto/packet-protection.ts";
+import type { ProtectionLimits } from "../../src/crypto/limits.ts";
+import { PacketOpener, PacketSealer } from "../../src/crypto/packet-protection.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { deriveTicketKeys } from "../../src/crypto/ticket-keys.ts";
 import { HEADER_SIZE, type PacketSpace, TAG_SIZE, writePacketHeader } from "../../src/wire/packet-header.ts";

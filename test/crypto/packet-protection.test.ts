@@ -12,8 +12,9 @@ import {
   deriveKey,
   SessionSecrets,
 } from "../../src/crypto/key-schedule.ts";
+import { PROTECTION_LIMITS } from "../../src/crypto/limits.ts";
 import { createPacketKey, type PacketKeyFactory } from "../../src/crypto/packet-key.ts";
-import { PacketOpener, PacketSealer, PROTECTION_LIMITS } from "../../src/crypto/packet-protection.ts";
+import { PacketOpener, PacketSealer } from "../../src/crypto/packet-protection.ts";
 import { secretBytes } from "../../src/util/secret-bytes.ts";
 import { CLOSE_CODE } from "../../src/wire/codes.ts";
 import type { PacketSpace } from "../../src/wire/packet-header.ts";
