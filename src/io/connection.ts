@@ -12,7 +12,8 @@ import type { Duration, Instant } from "../util/time.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import { monotonicNow } from "./clock.ts";
 import { StreamDuplex, type StreamHost } from "./duplex.ts";
-import { closeError, isCleanClose, PunchlineError } from "./errors.ts";
+import { APPLICATION_CODE, closeError, isCleanClose, PunchlineError } from "./errors.ts";
+import { Openings } from "./openings.ts";
 import { Timeline } from "./timeline.ts";
 
 /** A path that carries, or may carry, packets of a connection. */
@@ -108,12 +109,6 @@ const MAX_WAITING_DATAGRAMS = 256;
 /** How long a reset may take to reach the peer before the connection closes regardless, in ms. */
 const RESET_PATIENCE: Duration = 1_000;
 
-interface Opening {
-  readonly direction: "bidi" | "uni";
-  readonly resolve: (stream: PeerStream) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * An encrypted connection to one peer, with any number of streams.
  *
@@ -127,7 +122,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #streams = new Map<number, PeerStream>();
   readonly #incoming = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
   readonly #datagrams = new AsyncQueue<Buffer>(MAX_WAITING_DATAGRAMS);
-  readonly #openings: Opening[] = [];
+  readonly #openings = new Openings((direction) => this.#open(direction));
   readonly #timeline = new Timeline();
   /** Streams whose reset the peer has not acknowledged yet. */
   readonly #resetting = new Set<number>();
@@ -180,7 +175,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
         this.#onOpened(event.id);
         return;
       case "streams-available":
-        this.#openWaiting();
+        this.#openings.serve();
         return;
       case "datagram":
         this.#datagrams.push(Buffer.from(event.data.buffer, event.data.byteOffset, event.data.length));
@@ -221,8 +216,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     }
     signal?.throwIfAborted();
     this.#throwIfOver();
-    const stream = this.#openings.length === 0 ? this.#open(direction) : undefined;
-    return stream ?? this.#waitForStream(direction, signal);
+    return this.#openings.open(direction, signal);
   }
 
   /** The streams that the peer opens, except the first one; ends with the connection. */
@@ -280,19 +274,16 @@ export class Connection extends EventEmitter<ConnectionEvents> {
    * @throws {@link PunchlineError} `ERR_OPTION` if the code is no such number.
    */
   close(code = 0, reason = ""): Promise<void> {
-    if (!Number.isSafeInteger(code) || code < 0) {
-      throw new PunchlineError("ERR_OPTION", `a close code is a whole number from 0 to 2^53−1, not ${code}`);
+    const isOurs = code > 0 && code < APPLICATION_CODE.first;
+    if (!Number.isSafeInteger(code) || code < 0 || isOurs) {
+      throw new PunchlineError("ERR_OPTION", `a close code is 0 or a whole number from 0x100 to 2^53−1, not ${code}`);
     }
-    if (!this.#isClosing && this.#closeReason === undefined) {
-      this.#isClosing = true;
-      const now = monotonicNow();
-      this.#timeline.add(now, `closing (code ${code})`);
-      this.#machine.close(code, reason, now);
-      this.#owner.wake();
-      this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"));
-    }
-    if (this.#closeReason !== undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#waitingForClose.push(resolve));
+    return this.#closeWith(code, reason);
+  }
+
+  /** Closes because the application does not take its connections. @internal */
+  turnAway(): void {
+    void this.#closeWith(APPLICATION_CODE.busy, "too many connections are waiting");
   }
 
   /**
@@ -349,6 +340,19 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#machine.maxDatagramLength;
   }
 
+  #closeWith(code: number, reason: string): Promise<void> {
+    if (!this.#isClosing && this.#closeReason === undefined) {
+      this.#isClosing = true;
+      const now = monotonicNow();
+      this.#timeline.add(now, `closing (code ${code})`);
+      this.#machine.close(code, reason, now);
+      this.#owner.wake();
+      this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"));
+    }
+    if (this.#closeReason !== undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#waitingForClose.push(resolve));
+  }
+
   #open(direction: "bidi" | "uni"): PeerStream | undefined {
     const id = this.#machine.openStream(direction);
     if (id === undefined) return undefined;
@@ -362,38 +366,6 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     const stream = new PeerStream(this, this.#host, id, directions);
     this.#streams.set(id, stream);
     return stream;
-  }
-
-  #waitForStream(direction: "bidi" | "uni", signal: AbortSignal | undefined): Promise<PeerStream> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#openings.splice(this.#openings.indexOf(opening), 1);
-        reject(signal?.reason);
-      };
-      const opening: Opening = {
-        direction,
-        resolve: (stream) => {
-          signal?.removeEventListener("abort", onAbort);
-          resolve(stream);
-        },
-        reject: (error) => {
-          signal?.removeEventListener("abort", onAbort);
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#openings.push(opening);
-    });
-  }
-
-  /** Gives streams to those who wait, each kind in order. */
-  #openWaiting(): void {
-    for (const opening of [...this.#openings]) {
-      const stream = this.#open(opening.direction);
-      if (stream === undefined) continue;
-      this.#openings.splice(this.#openings.indexOf(opening), 1);
-      opening.resolve(stream);
-    }
   }
 
   #onConnected(): void {
@@ -457,7 +429,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   #endStreams(error: PunchlineError): void {
     for (const stream of [...this.#streams.values()]) stream.onConnectionClosed(error);
-    for (const opening of this.#openings.splice(0)) opening.reject(error);
+    this.#openings.fail(error);
   }
 
   #throwIfOver(): void {

@@ -96,6 +96,8 @@ export const APPLICATION_CODE = {
   disposed: 3,
   /** The application does not take its incoming connections fast enough. */
   busy: 4,
+  /** The first one that is left to applications. */
+  first: 0x100,
 } as const;
 
 // Implementation

@@ -13,7 +13,7 @@ import { reachableAddresses } from "./addresses.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import type { Connection, PeerStream } from "./connection.ts";
 import type { Endpoint, EndpointHandlers } from "./endpoint.ts";
-import { APPLICATION_CODE, PunchlineError } from "./errors.ts";
+import { PunchlineError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { Ticket } from "./ticket.ts";
 import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./ticket-options.ts";
@@ -108,7 +108,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
       // A stream that ended before anybody took it is nobody's concern any more.
       stream.once("close", () => this.#streams.remove(stream));
     } else if (!isHeard) {
-      void connection.close(APPLICATION_CODE.busy, "too many connections are waiting");
+      connection.turnAway();
     }
   }
 
