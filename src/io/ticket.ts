@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { sha256 } from "../crypto/primitives.ts";
+import { isPublicKey, sha256 } from "../crypto/primitives.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
 import { decodeTicket, encodeTicket, type ServerRecord, type TicketFields, ticketCore } from "../ticket/ticket.ts";
 import { toHex } from "../util/bytes.ts";
@@ -32,8 +32,9 @@ export class Ticket {
   #id: string | undefined;
 
   /** Tickets come from {@link Ticket.parse} and from a listener. @internal */
-  constructor(fields: TicketFields) {
+  constructor(fields: TicketFields, text?: string) {
     this.fields = fields;
+    this.#text = text;
   }
 
   /**
@@ -43,11 +44,15 @@ export class Ticket {
    */
   static parse(text: string): Ticket {
     if (typeof text !== "string") throw new PunchlineError("ERR_TICKET", "a ticket is a string");
-    const decoded = decodeTicket(text.trim(), sha256);
+    const word = text.trim();
+    const decoded = decodeTicket(word, sha256);
     if ("code" in decoded) {
       throw new PunchlineError("ERR_TICKET", `not a valid ticket: ${decoded.code}`, { hint: decoded.hint });
     }
-    return new Ticket(decoded);
+    // With such a key the handshake's secrets would be known to everybody.
+    if (!isPublicKey(decoded.key)) throw new PunchlineError("ERR_TICKET", "the key in the ticket is not a usable key");
+    // The text is kept: it may hold records of a later version that would not survive being written anew.
+    return new Ticket(decoded, word);
   }
 
   /** The text form, with the secret: one word, at most 1,024 characters, to be given to the peer. */
