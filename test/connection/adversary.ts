@@ -10,6 +10,13 @@ import type { ConnectionEvent } from "../../src/connection/events.ts";
 import { type Keys, keysFor } from "../../src/connection/keys.ts";
 import { localParameters } from "../../src/connection/negotiation.ts";
 import { InitiatorHandshake, ResponderHandshake } from "../../src/crypto/handshake.ts";
+import {
+  type AeadId,
+  type DirectionSecrets,
+  deriveDirection,
+  type SessionSecrets,
+} from "../../src/crypto/key-schedule.ts";
+import { PacketSealer } from "../../src/crypto/packet-protection.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { deriveTicketKeys } from "../../src/crypto/ticket-keys.ts";
 import { ticketCore } from "../../src/ticket/ticket.ts";
@@ -53,7 +60,8 @@ export interface PacketOptions {
   readonly packetNumber?: number;
   /** Bytes behind the frames, as they are. */
   readonly raw?: Uint8Array;
-  readonly keyPhase?: 0 | 1;
+  /** Another sealer than that of {@link Adversary.keys}. */
+  readonly sealer?: PacketSealer;
 }
 
 /** What an adversary can be made with. */
@@ -69,6 +77,7 @@ export class Adversary {
   /** Where the peer is, unless it pretends to be elsewhere. */
   readonly address: Address;
   readonly keys: Keys;
+  readonly #secrets: DirectionSecrets;
   /** What the victim told in the handshake. */
   readonly peer: Parameters;
   /** First token of the victim: of the answer, or of the first message. */
@@ -79,7 +88,8 @@ export class Adversary {
   private constructor(options: {
     pair: Pair;
     role: "initiator" | "responder";
-    keys: Keys;
+    session: SessionSecrets;
+    aead: AeadId;
     peer: Parameters;
     token: Uint8Array;
     connection: ConnectionMachine | undefined;
@@ -89,7 +99,8 @@ export class Adversary {
     this.role = role;
     this.victim = role === "initiator" ? pair.listener : pair.dialer;
     this.address = role === "initiator" ? pair.dialer.address : pair.listener.address;
-    this.keys = options.keys;
+    this.#secrets = deriveDirection(options.session, role, options.aead);
+    this.keys = keysFor(role, options.session, options.aead);
     this.peer = options.peer;
     this.token = options.token;
     this.#connection = options.connection;
@@ -120,8 +131,16 @@ export class Adversary {
     const response = decodeResp(answer!)!;
     const { payload, session } = handshake.readCore2(response.core)!;
     const peer = decodeParameters(payload)!;
-    const keys = keysFor("initiator", session, peer.aeads[0] as 1 | 2);
-    return new Adversary({ pair, role: "initiator", keys, peer, token: response.token, connection: undefined });
+    const aead = peer.aeads[0] as AeadId;
+    return new Adversary({
+      pair,
+      role: "initiator",
+      session,
+      aead,
+      peer,
+      token: response.token,
+      connection: undefined,
+    });
   }
 
   /** A listener that has answered a call; the caller's first flight is still to be taken. */
@@ -138,7 +157,6 @@ export class Adversary {
     const peer = decodeParameters(received.payload)!;
     const own = encodeParameters({ ...ownParameters(pair), aeads: [1], ...options.parameters }, 0);
     const { core2, session } = received.respond(own, keyPairFromSeed(pair.rng.random(32)));
-    const keys = keysFor("responder", session, 1);
     const token = pair.rng.random(8);
     const answer = encodeResp({ connectionId: peer.connectionIds[0]!, echo: init.token, token, core: core2 });
     const payload = answer.slice();
@@ -146,7 +164,7 @@ export class Adversary {
       { via: 0, from: pair.listener.address, payload, segmentSize: payload.length },
       pair.now,
     );
-    return new Adversary({ pair, role: "responder", keys, peer, token, connection });
+    return new Adversary({ pair, role: "responder", session, aead: 1, peer, token, connection });
   }
 
   /** A peer on a proven path of an open connection, with no packet under way. */
@@ -165,14 +183,19 @@ export class Adversary {
     throw new Error("the connection has not opened");
   }
 
+  /** A sealer that knows nothing of the numbers and phases used so far. */
+  newSealer(): PacketSealer {
+    return new PacketSealer({ secrets: this.#secrets });
+  }
+
   /** A sealed packet. */
   seal(space: PacketSpace, frames: readonly Frame[], options: PacketOptions = {}): Uint8Array {
-    const { sealer } = this.keys;
+    const sealer = options.sealer ?? this.keys.sealer;
     const packetNumber = options.packetNumber ?? this.#next[space];
     this.#next[space] = Math.max(this.#next[space], packetNumber + 1);
     const body = bodyOf(frames, options);
     const packet = new Uint8Array(HEADER_SIZE + body.length + TAG_SIZE);
-    const keyPhase = options.keyPhase ?? (space === "data" ? sealer.keyPhase : 0);
+    const keyPhase = space === "data" ? sealer.keyPhase : 0;
     const connectionId = this.peer.connectionIds[0]!;
     writePacketHeader(packet, 0, { space, keyPhase, length: packet.length, connectionId, packetNumber });
     packet.set(body, HEADER_SIZE);
