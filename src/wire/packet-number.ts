@@ -12,7 +12,8 @@
 /** The last packet number; a connection ends before it would need another. */
 export const MAX_PACKET_NUMBER = Number.MAX_SAFE_INTEGER;
 
-/** Bits of a packet number that travel (spec/wire.md#packets). */
+// Deviates from RFC 9000 §17.1: always four bytes, so that header, sample and associated data have one size.
+/** Bits of a packet number that travel (spec/wire.md#packet-numbers). */
 export const PACKET_NUMBER_BITS = 32;
 
 /** The part of a packet number that travels. */

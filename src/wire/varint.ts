@@ -14,7 +14,8 @@
 
 // Specification
 
-/** The greatest integer on our wire, 2^53 − 1: what a number of JavaScript holds exactly (spec/wire.md, WIRE-2). */
+// Deviates from RFC 9000 §16: integers end at 2^53 − 1, which a number of JavaScript holds exactly; QUIC's at 2^62 − 1.
+/** The greatest integer on our wire (spec/wire.md, WIRE-2). */
 export const MAX_VARINT = Number.MAX_SAFE_INTEGER;
 
 const TWO_POW_32 = 0x1_0000_0000;
