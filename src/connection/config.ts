@@ -26,7 +26,7 @@ export interface Config {
   readonly maxStreamsUni: number;
   /** Most bytes that the receive windows of all streams together may grow to. */
   readonly memoryBudget: number;
-  /** Bytes of unacknowledged and unsent data a stream holds before `write` asks the writer to wait. */
+  /** Unsent bytes of one stream from which on `write` asks the writer to wait. */
   readonly sendBuffer: number;
   /** AEAD ids by preference (spec/handshake.md): 1 AES-128-GCM, 2 ChaCha20-Poly1305. */
   readonly aeads: readonly number[];

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { StreamEvent } from "../stream/streams.ts";
+import type { StreamEvent } from "../stream/stream-events.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
 
