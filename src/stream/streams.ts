@@ -38,8 +38,6 @@ import { directionOf } from "./stream-id.ts";
 import { LocalStreams, PeerStreams } from "./stream-limits.ts";
 import { type Half, StreamTable } from "./stream-table.ts";
 
-export type { SentSink, StreamEvent, StreamToken } from "./stream-events.ts";
-
 // Implementation
 
 /** Bytes in which every frame of this layer fits, a STREAM frame with a useful piece of data. */
@@ -318,6 +316,11 @@ export class Streams {
     this.#events.takeBack(stream, EVENT.READABLE);
     this.#settle(stream);
     return true;
+  }
+
+  /** Bytes that were written and not acknowledged, those that a reset gave up included; 0 of a forgotten stream. */
+  unacknowledged(id: number): number {
+    return this.#table.find(id)?.send?.unacknowledged ?? 0;
   }
 
   // Outputs
