@@ -20,9 +20,13 @@ export const HANDSHAKE_IDS = 3;
 export class LocalConnectionIds {
   readonly #active = new Map<number, Uint8Array>();
   #nextSequence = 0;
+  /** Ids below this number have been told to the peer. */
+  #toldBelow: number;
 
+  /** Takes the ids of the handshake. */
   constructor(ids: readonly Uint8Array[]) {
     for (const id of ids) this.#active.set(this.#nextSequence++, id);
+    this.#toldBelow = this.#nextSequence;
   }
 
   /** Command: gives out one more id; returns its sequence number. */
@@ -32,10 +36,15 @@ export class LocalConnectionIds {
     return sequence;
   }
 
+  /** Command: the id with this sequence number is on its way to the peer. */
+  markTold(sequence: number): void {
+    this.#toldBelow = Math.max(this.#toldBelow, sequence + 1);
+  }
+
   /** Input: RETIRE_CONNECTION_ID. Returns the id that is retired, `undefined` if it was already, or a close code. */
   retire(sequence: number): Uint8Array | number | undefined {
-    // RFC 9000 §19.16: a sequence number that was never sent is a violation.
-    if (sequence >= this.#nextSequence) return CLOSE_CODE.PROTOCOL_VIOLATION;
+    // RFC 9000 §19.16: a sequence number that was never sent is a violation. So replacements do not pile up.
+    if (sequence >= this.#toldBelow) return CLOSE_CODE.PROTOCOL_VIOLATION;
     const id = this.#active.get(sequence);
     this.#active.delete(sequence);
     return id;

@@ -233,6 +233,7 @@ function writeControl(core: Core): void {
       if (frameLength(frame) > writer.remaining) return;
       encodeFrame(writer, frame);
       core.recovery.sent.addToken(token);
+      if (token.kind === "new-connection-id") core.localIds.markTold(token.sequence);
     }
     core.control.shift();
   }

@@ -84,6 +84,9 @@ export class Adversary {
   readonly token: Uint8Array;
   readonly #connection: ConnectionMachine | undefined;
   readonly #next = { data: 0, probe: 0 };
+  readonly #held: Sent[] = [];
+  #id = 0;
+  #highest = -1;
 
   private constructor(options: {
     pair: Pair;
@@ -196,7 +199,7 @@ export class Adversary {
     const body = bodyOf(frames, options);
     const packet = new Uint8Array(HEADER_SIZE + body.length + TAG_SIZE);
     const keyPhase = space === "data" ? sealer.keyPhase : 0;
-    const connectionId = this.peer.connectionIds[0]!;
+    const connectionId = this.peer.connectionIds[this.#id]!;
     writePacketHeader(packet, 0, { space, keyPhase, length: packet.length, connectionId, packetNumber });
     packet.set(body, HEADER_SIZE);
     const total = packet.length;
@@ -222,14 +225,16 @@ export class Adversary {
 
   /** Takes what the victim sends, and opens it. */
   take(): Seen[] {
-    const seen: Seen[] = [];
-    for (const { to, bytes } of this.takeRaw()) {
-      const opened = this.keys.opener.open(bytes);
-      if (opened === undefined) continue;
-      const { space, packetNumber, payload } = opened;
-      seen.push({ space, packetNumber, size: bytes.length, to, frames: framesOf(payload) });
-    }
-    return seen;
+    return this.#openAll(this.takeRaw());
+  }
+
+  /** Takes what the victim sends as it would leave: several packets in one buffer. */
+  takeBatches(): { readonly payload: Uint8Array; readonly segmentSize: number }[] {
+    const batches: { payload: Uint8Array; segmentSize: number }[] = [];
+    const { endpoint } = this.victim;
+    for (let out = endpoint.pollTransmit(this.pair.now); out !== undefined; out = endpoint.pollTransmit(this.pair.now))
+      batches.push({ payload: out.payload.slice(), segmentSize: out.segmentSize });
+    return batches;
   }
 
   /** Delivers a packet and returns what the victim says to it at once. */
@@ -242,12 +247,12 @@ export class Adversary {
   settle(): Seen[] {
     const all: Seen[] = [];
     for (let round = 0; round < 100; round++) {
-      const seen = this.take();
+      const seen = [...this.takeHeld(), ...this.take()];
       all.push(...seen);
       const eliciting = seen.filter(({ space }) => space === "data");
       if (eliciting.length > 0) this.acknowledge(eliciting.at(-1)!.packetNumber);
       this.wait(30);
-      if (seen.length === 0) return all;
+      if (seen.length === 0 && this.#held.length === 0) return all;
     }
     throw new Error("the victim never falls silent");
   }
@@ -271,21 +276,34 @@ export class Adversary {
 
   /** What the victim sent during {@link wait}, opened. */
   takeHeld(): Seen[] {
-    const seen: Seen[] = [];
-    for (const { to, bytes } of this.#held.splice(0)) {
-      const opened = this.keys.opener.open(bytes);
-      if (opened === undefined) continue;
-      const { space, packetNumber, payload } = opened;
-      seen.push({ space, packetNumber, size: bytes.length, to, frames: framesOf(payload) });
-    }
-    return seen;
+    return this.#openAll(this.#held.splice(0));
   }
 
-  readonly #held: Sent[] = [];
+  /** Addresses the victim by another of the connection ids that it gave in the handshake. */
+  useId(index: number): void {
+    this.#id = index;
+  }
+
+  /** Highest number of a data packet that {@link take} has seen. */
+  get highest(): number {
+    return this.#highest;
+  }
 
   /** Events of the victim's connection so far. */
   events(): ConnectionEvent[] {
     return this.pair.eventsOf(this.victim, this.connection);
+  }
+
+  #openAll(datagrams: readonly Sent[]): Seen[] {
+    const seen: Seen[] = [];
+    for (const { to, bytes } of datagrams) {
+      const opened = this.keys.opener.open(bytes);
+      if (opened === undefined) continue;
+      const { space, packetNumber, payload } = opened;
+      if (space === "data") this.#highest = Math.max(this.#highest, packetNumber);
+      seen.push({ space, packetNumber, size: bytes.length, to, frames: framesOf(payload) });
+    }
+    return seen;
   }
 }
 

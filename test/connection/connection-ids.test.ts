@@ -38,6 +38,8 @@ test("the peer can retire each id of ours once, and none that it was never given
   expect(local.retire(0)).toBeUndefined();
   expect(local.retire(2)).toBe(CLOSE_CODE.PROTOCOL_VIOLATION);
   expect(local.add(id(5))).toBe(2);
+  expect(local.retire(2)).toBe(CLOSE_CODE.PROTOCOL_VIOLATION);
+  local.markTold(2);
   expect(local.get(2)).toEqual(id(5));
   expect(local.all()).toEqual([id(1), id(5)]);
 });
