@@ -303,6 +303,11 @@ export class ConnectionMachine implements HasDeadline {
     return this.#core.streams.isFinished(id);
   }
 
+  /** Bytes written to a stream that the peer has not acknowledged, those that a reset gave up included. */
+  unacknowledged(id: number): number {
+    return this.#core.streams.unacknowledged(id);
+  }
+
   /**
    * Queues an unreliable datagram; false if the queue is full and the datagram is dropped.
    *

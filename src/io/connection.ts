@@ -347,7 +347,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       this.#timeline.add(now, `closing (code ${code})`);
       this.#machine.close(code, reason, now);
       this.#owner.wake();
-      this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"));
+      this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"), false);
     }
     if (this.#closeReason !== undefined) return Promise.resolve();
     return new Promise((resolve) => this.#waitingForClose.push(resolve));
@@ -420,15 +420,15 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#timeline.add(now, `closed: ${error.message}`);
     clearTimeout(this.#resetTimer);
     this.#connecting?.(undefined, error);
-    this.#endStreams(error);
+    this.#endStreams(error, isCleanClose(reason));
     this.#incoming.end();
     this.#datagrams.end();
     this.emit("closed", reason, this.closeError);
     for (const resolve of this.#waitingForClose.splice(0)) resolve();
   }
 
-  #endStreams(error: PunchlineError): void {
-    for (const stream of [...this.#streams.values()]) stream.onConnectionClosed(error);
+  #endStreams(error: PunchlineError, isClean: boolean): void {
+    for (const stream of [...this.#streams.values()]) stream.onConnectionClosed(error, isClean);
     this.#openings.fail(error);
   }
 

@@ -10,7 +10,8 @@
  * may use their buffer again once they are called back. A copy costs less than 2 % of what sending the bytes costs.
  *
  * A peer that stops reading, or closes the connection after it has sent everything, is no error by itself: what it sent
- * stays readable, and only somebody who still writes is told.
+ * stays readable, and only somebody who still writes is told. If it went cleanly and had all that was written, even our
+ * own end is none: there is nobody left to acknowledge it.
  *
  * @module
  */
@@ -26,6 +27,7 @@ export interface StreamMachine {
   stopSending(id: number, code: number): void;
   read(id: number): Uint8Array | undefined;
   isFinished(id: number): boolean;
+  unacknowledged(id: number): number;
 }
 
 /** What a stream needs of its connection. */
@@ -70,6 +72,10 @@ export class StreamDuplex extends Duplex {
   #pendingFinal: Callback | undefined;
   /** Why nothing more can be written. */
   #writeError: PunchlineError | undefined;
+  /** Nothing more can be written, but nothing that was written is missing: an end is no error. */
+  #mayEnd = false;
+  #hasWritten = false;
+  readonly #canReceive: boolean;
   #wantsData = false;
   #isPulling = false;
   /** Nothing more will be read: FIN was taken, or the direction does not exist or no longer matters. */
@@ -82,6 +88,7 @@ export class StreamDuplex extends Duplex {
     super({ ...directions, ...BUFFERING } as DuplexOptions);
     this.id = id;
     this.#host = host;
+    this.#canReceive = directions.readable;
     this.#isReceiveDone = !directions.readable;
     this.#isSendDone = !directions.writable;
     // A peer that resets a stream which nobody listens to yet must not end the process.
@@ -126,11 +133,15 @@ export class StreamDuplex extends Duplex {
   /** Input: the peer no longer reads what we send. @internal */
   onStopped(code: number): void {
     if (this.#isSendDone) return;
-    this.#failWrites(streamResetError("stopped", code));
+    this.#failWrites(streamResetError("stopped", code), code === APPLICATION_CODE.disposed);
   }
 
-  /** Input: the connection is over; `error` says why. What has arrived completely stays readable. @internal */
-  onConnectionClosed(error: PunchlineError): void {
+  /**
+   * Input: the connection is over; `error` says why, `isClean` that nobody complained. What has arrived completely stays
+   * readable.
+   * @internal
+   */
+  onConnectionClosed(error: PunchlineError, isClean: boolean): void {
     if (this.destroyed) return;
     if (!this.#isReceiveDone) this.#drain();
     if (!this.#isReceiveDone) {
@@ -138,7 +149,7 @@ export class StreamDuplex extends Duplex {
       this.#isSendDone = true;
       this.destroy(error);
     } else if (!this.#isSendDone) {
-      this.#failWrites(error);
+      this.#failWrites(error, isClean);
     }
   }
 
@@ -158,7 +169,7 @@ export class StreamDuplex extends Duplex {
 
   override _final(callback: Callback): void {
     if (this.#writeError !== undefined) {
-      callback(this.#writeError);
+      callback(this.#mayEnd ? undefined : this.#writeError);
       return;
     }
     this.#pendingFinal = callback;
@@ -252,6 +263,7 @@ export class StreamDuplex extends Duplex {
 
   /** Gives bytes that nobody else will change to the machine. */
   #hand(bytes: Buffer, callback: Callback): void {
+    this.#hasWritten = true;
     const isAccepting = bytes.length === 0 || this.#host.machine.write(this.id, bytes);
     this.#host.wake();
     if (isAccepting) callback();
@@ -259,15 +271,24 @@ export class StreamDuplex extends Duplex {
   }
 
   /** Nothing more can be sent. Whoever waits is told; otherwise the stream goes when all has been read. */
-  #failWrites(error: PunchlineError): void {
+  #failWrites(error: PunchlineError, isClean: boolean): void {
     this.#writeError = error;
+    this.#mayEnd = !this.#hasWritten || (isClean && this.#host.machine.unacknowledged(this.id) === 0);
     this.#isSendDone = true;
-    const waiting = this.#blockedWrite ?? this.#pendingFinal;
+    const [write, end] = [this.#blockedWrite, this.#pendingFinal];
     this.#blockedWrite = undefined;
     this.#pendingFinal = undefined;
-    if (waiting !== undefined) waiting(error);
-    else if (this.readableEnded || !this.readable) this.destroy();
-    else this.once("end", () => this.destroy());
+    if (write !== undefined) write(error);
+    else if (end !== undefined) end(this.#mayEnd ? undefined : error);
+    else if (!this.#canReceive) this.destroy(error);
+    else if (this.readableEnded) this.#leave();
+    else this.once("end", () => this.#leave());
+  }
+
+  /** All has been read and nothing can be written. */
+  #leave(): void {
+    if (this.#mayEnd) this.end();
+    else this.destroy(this.#writeError);
   }
 
   #pull(): void {

@@ -55,6 +55,8 @@ export class SendStream {
   /** Whether a `write` returned false since there was room the last time. */
   #isWriterWaiting = false;
   #resetCode = 0;
+  /** Bytes that were not acknowledged when the half was given up. */
+  #givenUp = 0;
 
   constructor(options: SendStreamOptions) {
     this.id = options.id;
@@ -118,6 +120,7 @@ export class SendStream {
     if (this.isOver || this.#state === "reset-sent") return false;
     this.#state = "reset-sent";
     this.#resetCode = code;
+    this.#givenUp = this.#buffer.buffered;
     this.#buffer.discard();
     this.#needsAnnouncement = false;
     this.#isWriterWaiting = false;
@@ -217,6 +220,11 @@ export class SendStream {
   /** Bytes from the first unacknowledged one on. */
   get buffered(): number {
     return this.#buffer.buffered;
+  }
+
+  /** Bytes that the peer has not acknowledged, those that a reset gave up included. */
+  get unacknowledged(): number {
+    return this.isReset ? this.#givenUp : this.#buffer.buffered;
   }
 
   /** Bytes to be sent again. */

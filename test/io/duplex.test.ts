@@ -19,6 +19,8 @@ class FakeMachine implements StreamMachine {
   /** Bytes that `write` takes before it asks to wait. */
   room = Number.POSITIVE_INFINITY;
   reads = 0;
+  /** Bytes that the peer has not acknowledged. */
+  unacked = 0;
 
   write(_id: number, chunk: Uint8Array): boolean {
     this.written.push(chunk);
@@ -41,6 +43,10 @@ class FakeMachine implements StreamMachine {
   read(): Uint8Array | undefined {
     this.reads += 1;
     return this.incoming.shift();
+  }
+
+  unacknowledged(): number {
+    return this.unacked;
   }
 
   isFinished(): boolean {
@@ -248,7 +254,7 @@ describe("ends", () => {
     const { machine, stream } = make();
     machine.incoming.push(new Uint8Array(500_000), new Uint8Array(500_000));
     machine.hasEnded = true;
-    stream.onConnectionClosed(new PunchlineError("ERR_CLOSED_BY_PEER", "closed"));
+    stream.onConnectionClosed(new PunchlineError("ERR_CLOSED_BY_PEER", "closed"), true);
     let total = 0;
     await pipeline(
       stream,
@@ -270,14 +276,71 @@ describe("ends", () => {
     stream.resume();
     stream.end("x");
     await tick();
-    stream.onConnectionClosed(new PunchlineError("ERR_CLOSED_BY_PEER", "closed"));
+    machine.unacked = 1;
+    stream.onConnectionClosed(new PunchlineError("ERR_CLOSED_BY_PEER", "closed"), true);
     await expect(finished(stream)).rejects.toMatchObject({ code: "ERR_CLOSED_BY_PEER" });
+  });
+
+  test("ERR-8: an end behind bytes that were all acknowledged is none, if the peer went cleanly", async () => {
+    for (const leave of [
+      (stream: StreamDuplex) => stream.onStopped(3),
+      (stream: StreamDuplex) => stream.onConnectionClosed(new PunchlineError("ERR_CLOSED_BY_PEER", "closed"), true),
+    ]) {
+      const { machine, stream } = make();
+      machine.hasEnded = true;
+      stream.resume();
+      stream.end("x");
+      await tick();
+      leave(stream);
+      await finished(stream);
+      expect(stream.errored).toBeNull();
+    }
+  });
+
+  test("ERR-8: an end behind acknowledged bytes is an error, if the peer did not go cleanly", async () => {
+    const { machine, stream } = make();
+    machine.hasEnded = true;
+    stream.resume();
+    stream.end("x");
+    await tick();
+    stream.onStopped(1);
+    await expect(finished(stream)).rejects.toMatchObject({ code: "ERR_STREAM_RESET", peerCode: 1 });
+  });
+
+  test("ERR-8: a stream that was only read ends without an error, however the peer leaves", async () => {
+    for (const code of [0, 1, 2, 3, 0x100]) {
+      const { machine, stream } = make();
+      machine.hasEnded = true;
+      stream.onStopped(code);
+      stream.resume();
+      await finished(stream);
+      stream.end();
+      expect(stream.errored).toBeNull();
+    }
+  });
+
+  test("a stream that was written to, and whose peer leaves before it has everything, fails once it is read", async () => {
+    const { machine, stream } = make();
+    machine.unacked = 1;
+    machine.hasEnded = true;
+    stream.write("x");
+    stream.onStopped(3);
+    await tick();
+    expect(stream.destroyed).toBe(false);
+    stream.resume();
+    await expect(finished(stream)).rejects.toMatchObject({ code: "ERR_STREAM_RESET", peerCode: 3 });
+  });
+
+  test("a stream of one direction fails at once when the peer does not read it any more", async () => {
+    const { stream } = make({ readable: false, writable: true });
+    stream.onStopped(3);
+    await expect(finished(stream)).rejects.toMatchObject({ code: "ERR_STREAM_RESET" });
   });
 
   test("ERR-9: a stream that was cut is destroyed with the error of the connection", async () => {
     const { machine, stream } = make();
     machine.incoming.push(bytes("half of it"));
-    stream.onConnectionClosed(new PunchlineError("ERR_PEER_LOST", "lost"));
+    stream.onConnectionClosed(new PunchlineError("ERR_PEER_LOST", "lost"), false);
     await tick();
     expect(stream.errored).toMatchObject({ code: "ERR_PEER_LOST" });
     expect(machine.calls).toEqual([]);
@@ -333,7 +396,7 @@ describe("await using", () => {
     stream.write("x");
     const disposed = stream[Symbol.asyncDispose]();
     await tick();
-    stream.onConnectionClosed(new PunchlineError("ERR_PEER_LOST", "lost"));
+    stream.onConnectionClosed(new PunchlineError("ERR_PEER_LOST", "lost"), false);
     await expect(disposed).rejects.toMatchObject({ code: "ERR_PEER_LOST" });
   });
 

@@ -13,6 +13,7 @@ const machine = {
   role: "responder",
   read: () => undefined,
   isFinished: () => false,
+  unacknowledged: () => 0,
 } as unknown as ConnectionMachine;
 
 test("the first stream is the one that was opened first, whichever arrives first (CONN-3)", async () => {

@@ -212,6 +212,26 @@ describe("await using", () => {
     expect(await failed).toBeInstanceOf(Error);
   });
 
+  test("ERR-8: a peer that reads to the end and then ends its own direction sees no error, whenever it does", async () => {
+    for (const delay of [0, 1, 5, 30]) {
+      await using ends = await pair();
+      const serving = (async () => {
+        ends.far.write("welcome");
+        for await (const _ of ends.far);
+        if (delay > 0) await sleep(delay);
+        ends.far.end();
+        await finished(ends.far);
+      })();
+      await once(ends.near, "data");
+      {
+        await using stream = ends.near;
+        stream.write("x");
+      }
+      await serving;
+      expect(ends.far.errored).toBeNull();
+    }
+  });
+
   test("both ends may leave at the same time", async () => {
     for (let round = 0; round < 20; round++) {
       await using ends = await pair();

@@ -231,3 +231,26 @@ describe("the writer", () => {
     expect([fixture.stream.buffered, fixture.stream.takeWritable(), fixture.write(999)]).toEqual([10_000, true, true]);
   });
 });
+
+describe("what the peer has not acknowledged", () => {
+  test("is remembered when the half is given up", () => {
+    const fixture = new Fixture();
+    fixture.write(30);
+    fixture.next();
+    fixture.stream.onAcked(0, 10, 0);
+    expect(fixture.stream.unacknowledged).toBe(20);
+    fixture.stream.reset(1);
+    expect([fixture.stream.unacknowledged, fixture.stream.buffered]).toEqual([20, 0]);
+    fixture.stream.onAcked(10, 20, 0);
+    expect(fixture.stream.unacknowledged).toBe(20);
+  });
+
+  test("is nothing once all bytes have arrived, with or without the end", () => {
+    const fixture = new Fixture();
+    fixture.write(30);
+    fixture.next();
+    fixture.stream.onAcked(0, 30, 0);
+    fixture.stream.reset(1);
+    expect(fixture.stream.unacknowledged).toBe(0);
+  });
+});
