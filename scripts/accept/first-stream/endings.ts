@@ -86,8 +86,12 @@ export const interrupted: Row = {
           const exits = await Promise.all([exitOf(victim, 30), exitOf(other, 30)]);
           mustExit(victim, exits[0].code, code);
           mustExit(other, exits[1].code, 5);
-          slowest = Math.max(slowest, exits[1].at - sentAt);
-          must(exits[1].at - sentAt < 1000, `${other.name} noticed after ${exits[1].at - sentAt} ms`);
+          const noticed = exits[1].at - sentAt;
+          place.log(
+            `${direction}, ${signal} to the ${who}: it ends after ${exits[0].at - sentAt} ms, the other ${noticed} ms`,
+          );
+          must(noticed < 1000, `${other.name} noticed after ${noticed} ms`);
+          slowest = Math.max(slowest, noticed);
         }
       }
     }

@@ -18,8 +18,8 @@ async function scenario(place: Workplace, name: string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", PROGRAM, name], {
     cwd: place.root,
     timeout: 600_000,
-  }).catch(({ stdout = "", stderr = "" }: { stdout?: string; stderr?: string }) => {
-    throw new Error(`${stdout}${stderr}`.trim().slice(-600));
+  }).catch(({ stdout, stderr, killed }: { stdout: string; stderr: string; killed: boolean }) => {
+    throw new Error(`${killed ? "it did not end; " : ""}${stdout}${stderr}`.trim().slice(-600));
   });
   const { figure, closedAt } = JSON.parse(stdout) as { figure: string; closedAt: number };
   const lingered = Date.now() - closedAt;
