@@ -26,6 +26,7 @@ export class TicketStore {
   readonly #path: string;
   readonly #lock: FileLock;
   readonly #tickets = new Map<string, KeptTicket>();
+  #isClosed = false;
 
   private constructor(path: string, lock: FileLock) {
     this.#path = path;
@@ -79,7 +80,7 @@ export class TicketStore {
   /** Command: a use was counted. */
   used(id: string, usesLeft: number): void {
     const ticket = this.#tickets.get(id);
-    if (ticket === undefined || usesLeft === ticket.usesLeft) return;
+    if (this.#isClosed || ticket === undefined || usesLeft === ticket.usesLeft) return;
     this.#tickets.set(id, { ...ticket, usesLeft, endedAt: usesLeft > 0 ? undefined : unixTime() });
     try {
       this.#save();
@@ -91,13 +92,14 @@ export class TicketStore {
   /** Command: a ticket was revoked. @throws {@link PunchlineError} `ERR_IDENTITY`. */
   revoked(id: string): void {
     const ticket = this.#tickets.get(id);
-    if (ticket === undefined || ticket.isRevoked) return;
+    if (this.#isClosed || ticket === undefined || ticket.isRevoked) return;
     this.#tickets.set(id, { ...ticket, isRevoked: true, endedAt: unixTime() });
     this.#save();
   }
 
   /** Command: leaves the file to others. */
   close(): void {
+    this.#isClosed = true;
     this.#lock.release();
   }
 
