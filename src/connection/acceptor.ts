@@ -89,8 +89,10 @@ export interface AcceptorHost {
 }
 
 /** A source address of a message, and what its answer has to repeat. */
-interface Source extends HandshakeSource {
+interface Source extends Omit<HandshakeSource, "credit"> {
   readonly token: Uint8Array;
+  /** Bytes of the message that came from there. */
+  readonly size: number;
   answeredAt: Instant | undefined;
 }
 
@@ -292,8 +294,10 @@ export class Acceptor {
     const connectionId = pending.offer.connectionIds[0]!;
     const payload = encodeResp({ connectionId, echo: source.token, token: source.ownToken, core });
     if (payload.length > source.size) return;
-    // The first answer tells the connection where its peer may come from, and with which proof.
-    if (source.answeredAt === undefined) pending.opened?.connection.expectSource(source);
+    // The first answer tells the connection where its peer may come from, and with which proof. What the message has
+    // paid for the answer is spent.
+    const isFirst = source.answeredAt === undefined;
+    if (isFirst) pending.opened?.connection.expectSource({ ...source, credit: source.size - payload.length });
     source.answeredAt = now;
     this.#send(payload, source.via, source.from);
   }

@@ -122,23 +122,27 @@ function responseFrames(path: Path, { token, size }: { readonly token: Uint8Arra
 /** A packet that closes the connection; it acknowledges what is unacknowledged, so that streams end cleanly. */
 export function buildClose(core: Core, keys: Keys, intent: CloseIntent, now: Instant): Transmit | undefined {
   const path = core.paths.active;
-  if (path === undefined || path.allowance < core.datagramSize) return undefined;
   const { application, code, cause, message } = intent;
+  const close: Frame = { type: "close", application, code, cause, reason: message };
+  const closeLength = frameLength(close);
+  const size = Math.min(core.datagramSize, path?.allowance ?? 0);
+  if (path === undefined || size < Math.max(PACKET_OVERHEAD + closeLength, MIN_PACKET_SIZE)) return undefined;
   const buffer = core.pool.take();
   const { sent: ledger } = core.recovery;
   const first = ledger.nextPacketNumber;
   ledger.begin(first);
-  writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
+  // The acknowledgement takes what CLOSE leaves.
+  writer.reset(buffer, HEADER_SIZE, size - TAG_SIZE - closeLength);
   if (writeAck(core, now)) core.acks.onAckSent(0);
-  const close: Frame = { type: "close", application, code, cause, reason: message };
-  if (frameLength(close) <= writer.remaining) encodeFrame(writer, close);
+  writer.limit = size - TAG_SIZE;
+  encodeFrame(writer, close);
   finishPacket(0);
   built.isEliciting = false;
   commit(core, built, now);
   writeHeader(core, keys, buffer, 0, "data");
-  const { size } = built;
-  keys.sealer.sealBatch(buffer, { start: 0, segmentSize: size, total: size, space: "data", firstPacketNumber: first });
-  return sent(core, path, buffer, { total: size, segmentSize: size }, now);
+  const { size: total } = built;
+  keys.sealer.sealBatch(buffer, { start: 0, segmentSize: total, total, space: "data", firstPacketNumber: first });
+  return sent(core, path, buffer, { total, segmentSize: total }, now);
 }
 
 /** Whether data packets may go on a path at all: always once it is proven, before that while it has credit. */

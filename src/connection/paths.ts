@@ -32,8 +32,8 @@ export interface HandshakeSource {
   readonly from: Address;
   /** The initiator returns it to prove that it receives at `from`. */
   readonly ownToken: Uint8Array;
-  /** Bytes that arrived from there. */
-  readonly size: number;
+  /** Bytes that arrived from there and have not been sent back. */
+  readonly credit: number;
 }
 
 /** One pair of a local socket and a remote address. */
@@ -96,7 +96,7 @@ export class Paths {
   /** Command: adds a path that the first message came from. */
   addSource(source: HandshakeSource): void {
     if (this.#all.length >= MAX_PATHS || this.find(source.via, source.from) !== undefined) return;
-    const options = { credit: source.size, handshakeToken: source.ownToken };
+    const options = { credit: source.credit, handshakeToken: source.ownToken };
     this.#all.push(new Path(source.via, source.from, new PathValidator(this.#random), options));
   }
 

@@ -69,6 +69,9 @@ export interface AdversaryOptions extends PairOptions {
   readonly parameters?: Partial<Parameters>;
 }
 
+/** Told of each first message and the size of its answer. */
+export type OnAnswer = (from: Address, brought: number, sent: number) => void;
+
 /** The peer; see the module. */
 export class Adversary {
   readonly pair: Pair;
@@ -116,11 +119,17 @@ export class Adversary {
   }
 
   /** Like {@link dial}, but a copy of the first message also came from each further address. */
-  static dialFrom(addresses: readonly Address[], pair = new Pair()): Adversary {
-    return Adversary.#dial(pair, undefined, [pair.dialer.address, ...addresses]);
+  static dialFrom(addresses: readonly Address[], onAnswer?: OnAnswer): Adversary {
+    const pair = new Pair();
+    return Adversary.#dial(pair, undefined, [pair.dialer.address, ...addresses], onAnswer);
   }
 
-  static #dial(pair: Pair, parameters: Partial<Parameters> | undefined, from: readonly Address[]): Adversary {
+  static #dial(
+    pair: Pair,
+    parameters: Partial<Parameters> | undefined,
+    from: readonly Address[],
+    onAnswer?: OnAnswer,
+  ): Adversary {
     const { ticket, rng } = pair;
     const handshake = new InitiatorHandshake({
       keys: ticketKeysOf(pair),
@@ -130,8 +139,9 @@ export class Adversary {
       payload: encodeParameters({ ...ownParameters(pair), attempt: rng.random(8), ...parameters }, 0),
     });
     const inits = from.map(() => encodeInit({ core: handshake.core1, token: rng.random(8), mac2: new Uint8Array(16) }));
-    const [answer] = inits.map((init, i) => pair.inject(pair.listener, init, from[i])[0]);
-    const response = decodeResp(answer!)!;
+    const answers = inits.map((init, i) => pair.inject(pair.listener, init, from[i])[0]!);
+    for (const [i, answer] of answers.entries()) onAnswer?.(from[i]!, inits[i]!.length, answer.length);
+    const response = decodeResp(answers[0]!)!;
     const { payload, session } = handshake.readCore2(response.core)!;
     const peer = decodeParameters(payload)!;
     const aead = peer.aeads[0] as AeadId;
