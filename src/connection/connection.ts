@@ -165,6 +165,8 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Input: an answer of the listener while connecting. Returns why it was dropped, if it was. */
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): string | undefined {
+    // The endpoint has looked at a part of the id only.
+    if (!this.#core.localIds.includes(response.connectionId, 0)) return "unknown-id";
     const result = this.#dial?.onResponse(response, via, from, now);
     if (result === undefined) return "bad-response";
     this.#host.touch(this);

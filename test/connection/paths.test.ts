@@ -41,6 +41,17 @@ describe("the path of the initiator", () => {
     expect(pair.inject(pair.dialer, answer).length).toBeGreaterThan(0);
   });
 
+  test("CONN-12: an answer for another connection id is dropped, whichever of its bytes differs", () => {
+    const { pair, answer } = answered();
+    for (let at = 8; at < 16; at++) {
+      const forged = answer.slice();
+      forged[at] = forged[at]! ^ 1;
+      expect(pair.inject(pair.dialer, forged)).toEqual([]);
+    }
+    expect(pair.dialer.endpoint.stats.dropped).toEqual({ "unknown-id": 8 });
+    expect(pair.inject(pair.dialer, answer).length).toBeGreaterThan(0);
+  });
+
   test("CONN-11: a cookie brings one more message, its copies none", () => {
     const pair = new Pair();
     for (let i = 0; i < 160; i++) pair.dial();
