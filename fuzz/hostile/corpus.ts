@@ -34,6 +34,9 @@ const HUGE_ONE_IN = 512;
 /** First bytes that lead somewhere, and some that do not. */
 const FIRST_BYTES = [0x00, 0x03, 0x40, 0x81, 0x82, 0x83, 0x84, 0x85, 0x9f, 0xa0, 0xc0, 0xc4, 0xe0, 0xff] as const;
 
+/** Bytes in which most datagrams have their fields. */
+const FRONT = 24;
+
 /** Makes hostile datagrams; see the module. */
 export class Corpus {
   readonly #samples: readonly Sample[];
@@ -57,9 +60,9 @@ export class Corpus {
     if (kind === 1) return this.#labelled((draw >>> 8) % MOST_BYTES);
     if (this.#samples.length === 0) return this.#labelled((draw >>> 8) % MOST_BYTES);
     const sample = this.#samples[(draw >>> 8) % this.#samples.length]!;
-    if (sample.protectedSpans !== undefined) return kind < 6 ? this.#truncated(sample) : this.#flipped(sample);
-    if (kind < 5) return this.#truncated(sample);
-    if (kind < 9) return this.#flipped(sample);
+    if (kind < 4) return this.#truncated(sample);
+    if (kind < 7) return this.#edited(sample);
+    if (sample.protectedSpans !== undefined || kind < 9) return this.#flipped(sample);
     if (kind < 10) return this.#copy(sample);
     if (kind < 12) return this.#overwritten(sample);
     if (kind < 14) return this.#readdressed(sample);
@@ -102,6 +105,16 @@ export class Corpus {
       // The first flip must not be undone.
       if (at !== first) bytes[at]! ^= 1 << (rng.u32() & 7);
     }
+    return bytes;
+  }
+
+  /** A small number in the place of another: lengths and counts that are too low, types that mean something else. */
+  #edited(sample: Sample): Uint8Array {
+    const bytes = this.#copy(sample);
+    const at = this.#place(sample);
+    if (at < 0) return bytes;
+    const value = this.#rng.u32() & 31;
+    bytes[at] = bytes[at] === value ? value ^ 1 : value;
     return bytes;
   }
 
@@ -149,7 +162,12 @@ export class Corpus {
   /** A place in a real datagram at which a change must be noticed. */
   #place(sample: Sample): number {
     const spans = sample.protectedSpans;
-    if (spans === undefined) return sample.bytes.length === 0 ? -1 : this.#rng.u32() % sample.bytes.length;
+    if (spans === undefined) {
+      const { length } = sample.bytes;
+      // Half of them at the front, where the fields are that decide.
+      const most = (this.#rng.u32() & 1) === 0 ? length : Math.min(length, FRONT);
+      return most === 0 ? -1 : this.#rng.u32() % most;
+    }
     const [start, end] = spans[this.#rng.u32() % spans.length]!;
     return start + (this.#rng.u32() % (end - start));
   }

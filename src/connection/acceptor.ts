@@ -10,7 +10,7 @@
  * @module
  */
 import { cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
-import { type ReceivedInit, ResponderHandshake } from "../crypto/handshake.ts";
+import { CORE1_OVERHEAD, type ReceivedInit, ResponderHandshake } from "../crypto/handshake.ts";
 import { equalConstantTime, type KeyPair, keyPairFromSeed, sha256 } from "../crypto/primitives.ts";
 import { type HintCipher, hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
@@ -141,6 +141,7 @@ export class Acceptor {
 
   /** Input: a first message, of `size` bytes on the wire. Returns why it was dropped, for the statistics. */
   receive(init: InitDatagram, size: number, via: SocketId, from: Address, now: Instant): string | undefined {
+    if (init.core.length < CORE1_OVERHEAD) return "malformed";
     const entry = this.tickets.find(unmaskHint(this.#hintCipher, init.core), this.#host.unixTime());
     if (entry === undefined) return "no-ticket";
     const fingerprint = connectionIdKey(sha256(init.core.subarray(8, 40)), 0);
