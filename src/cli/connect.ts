@@ -7,7 +7,7 @@ import { Command } from "commander";
 import { type ConnectOptions, connect } from "../index.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
-import { hostOption, identityOption, jsonOption, lingerOption, parseSeconds } from "./options.ts";
+import { hostOption, identityOption, jsonOption, lingerOption, timeoutOption } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
 import { findTicket } from "./ticket-files.ts";
@@ -32,7 +32,7 @@ export function connectCommand(): Command {
     .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
     .addOption(hostOption())
     .addOption(identityOption())
-    .option("--timeout <seconds>", "how long to try to connect", parseSeconds, 20_000)
+    .addOption(timeoutOption())
     .addOption(lingerOption())
     .addOption(jsonOption("stderr"))
     .action((ticket: string | undefined, flags: ConnectFlags) =>
@@ -45,10 +45,7 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
   const input = openInput();
   const output = openOutput();
   try {
-    const ticket = await findTicket(
-      { argument, from: flags.ticketFrom, environment: process.env.PUNCHLINE_TICKET },
-      () => input.stream,
-    );
+    const ticket = await findTicket({ argument, from: flags.ticketFrom, input: () => input, reporter });
     const startedAt = performance.now();
     const addresses = ticket.addresses.map(addressText);
     reporter.report({ event: "connecting", addresses, timeout: flags.timeout });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PunchlineError } from "../index.ts";
+import { type Attempt, PunchlineError } from "../index.ts";
 import { addressText } from "./describe.ts";
 import type { AttemptReport } from "./events.ts";
 
@@ -88,13 +88,7 @@ export function toFailure(error: unknown): Failure {
       code: error.code,
       exit: EXIT_BY_CODE[error.code] ?? ExitCode.INTERNAL,
       hint: error.hint,
-      attempts: error.attempts.map((attempt) => ({
-        address: addressText(attempt.address),
-        sent: attempt.sent,
-        received: attempt.received,
-        ms: Math.round(attempt.elapsed),
-        outcome: attempt.outcome,
-      })),
+      attempts: error.attempts.length === 0 ? undefined : error.attempts.map(reportAttempt),
       cause: error,
     });
   }
@@ -105,6 +99,16 @@ export function toFailure(error: unknown): Failure {
     hint: "please report this; PUNCHLINE_DEBUG=1 shows where it happened",
     cause: error,
   });
+}
+
+function reportAttempt(attempt: Attempt): AttemptReport {
+  return {
+    address: addressText(attempt.address),
+    sent: attempt.sent,
+    received: attempt.received,
+    ms: Math.round(attempt.elapsed),
+    outcome: attempt.outcome,
+  };
 }
 
 const EXIT_BY_CODE: Readonly<Record<string, number>> = {

@@ -17,8 +17,8 @@ import {
   jsonOption,
   lingerOption,
   parseCount,
+  parseLifetime,
   parsePort,
-  parseSeconds,
 } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
@@ -26,7 +26,7 @@ import { writeTicketFile } from "./ticket-files.ts";
 
 interface ListenFlags {
   readonly host?: readonly string[];
-  readonly port: number;
+  readonly port?: number;
   readonly address?: readonly string[];
   readonly ticketFile?: string;
   readonly identity?: string;
@@ -45,7 +45,7 @@ export function listenCommand(): Command {
       "Waits for one peer that holds the ticket, sends it our standard input, writes what it sends to standard output, and exits.",
     )
     .addOption(hostOption())
-    .option("--port <number>", "local UDP port", parsePort, 0)
+    .option("--port <number>", "local UDP port (default: any free one)", parsePort)
     .option("--address <address>", "address to put in the ticket instead of this machine's own; repeatable", collect)
     .option("--ticket-file <path>", "write the ticket there, once we can be reached")
     .addOption(identityOption())
@@ -54,7 +54,7 @@ export function listenCommand(): Command {
       "public key of a peer that may connect; repeatable (default: whoever has the ticket)",
       collect,
     )
-    .option("--expires <seconds>", "how long the ticket is valid (default: a day)", parseSeconds)
+    .option("--expires <seconds>", "how long the ticket is valid, or never (default: a day)", parseLifetime)
     .option(
       "--uses <count>",
       "how often the ticket can be used (default: once; without limit with --identity)",
@@ -85,6 +85,7 @@ async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
       peer: stream.connection.peerKey,
       ...pathReport(stream.connection),
     });
+    reporter.note(`The other side's public key is ${stream.connection.peerKey}.`);
     await new Session({ stream, input, output, reporter, signal }).run();
   } finally {
     input.stream.destroy();
@@ -97,8 +98,8 @@ function listenOptions(flags: ListenFlags): ListenOptions {
   // A ticket for one peer, as we serve only one; but one that outlives us if we have an identity to come back with.
   const uses = flags.uses ?? (flags.identity === undefined ? 1 : undefined);
   return {
-    port: flags.port,
     linger: flags.linger,
+    ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.address === undefined ? {} : { addresses: flags.address }),
     ...(flags.identity === undefined ? {} : { identity: flags.identity }),

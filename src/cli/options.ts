@@ -11,6 +11,9 @@ import { parseSize } from "./format.ts";
 /** A day: nobody waits longer for a peer, and timers overflow after 24 days. */
 const MAX_SECONDS = 86_400;
 
+/** Ten years, in seconds. */
+const MAX_LIFETIME = 315_360_000;
+
 /** `--json`. */
 export function jsonOption(where: "stderr" | "stdout"): Option {
   return new Option("--json", `write events to ${where}, one JSON object a line`);
@@ -21,6 +24,11 @@ export function lingerOption(): Option {
   return new Option("--linger <seconds>", "how long a silent peer keeps the connection alive")
     .default(30_000, "30")
     .argParser(parseSeconds);
+}
+
+/** `--timeout S`, in milliseconds. */
+export function timeoutOption(): Option {
+  return new Option("--timeout <seconds>", "how long to try to connect").default(20_000, "20").argParser(parseSeconds);
 }
 
 /** `--host ADDRESS`, repeatable. */
@@ -34,10 +42,20 @@ export function identityOption(): Option {
 }
 
 /** Reads seconds, with fractions, as milliseconds. */
-export function parseSeconds(text: string): number {
+function parseSeconds(text: string): number {
   const seconds = text.trim() === "" ? Number.NaN : Number(text);
   if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
     throw new InvalidArgumentError(`Give a number of seconds above 0, at most ${MAX_SECONDS}.`);
+  }
+  return Math.round(seconds * 1000);
+}
+
+/** Reads the life of a ticket: seconds, as milliseconds, or `never`. */
+export function parseLifetime(text: string): number {
+  if (text === "never") return Number.POSITIVE_INFINITY;
+  const seconds = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(seconds > 0 && seconds <= MAX_LIFETIME)) {
+    throw new InvalidArgumentError(`Give a number of seconds above 0, at most ${MAX_LIFETIME}, or never.`);
   }
   return Math.round(seconds * 1000);
 }

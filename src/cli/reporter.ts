@@ -103,10 +103,7 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
     case "connecting":
       return [`Connecting to ${event.addresses.join(", ")} ...`];
     case "connected":
-      return [
-        `Connected after ${formatDuration(event.ms)}: ${describePath(event)}.`,
-        `The other side's public key is ${event.peer}.`,
-      ];
+      return [`Connected after ${formatDuration(event.ms)}: ${describePath(event)}.`];
     case "path":
       return [`Path is now ${describePath(event)}.`];
     case "stalled":

@@ -7,34 +7,45 @@ import { createReadStream } from "node:fs";
 import { open, rename, rm, stat, writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { Ticket } from "../index.ts";
+import type { Reporter } from "./events.ts";
 import { localFailure, usageFailure } from "./failure.ts";
+import type { Input } from "./stdio.ts";
 
 // Implementation
 
 /** Longest line that is looked at for a ticket, in bytes: several times the longest ticket. */
 const MAX_LINE = 4096;
 
-/** What the user gave. At most one of the first two. */
+/** Where the user says that the ticket is. */
 export interface TicketChoice {
   readonly argument: string | undefined;
   /** `--ticket-from`: a path, or `-` for the first line of standard input. */
   readonly from: string | undefined;
-  readonly environment: string | undefined;
+  /** Opens standard input. */
+  readonly input: () => Input;
+  readonly reporter: Reporter;
 }
 
 /**
- * Finds and reads the ticket. With `-`, what follows the first line stays in `stdin` as payload.
+ * Finds and reads the ticket: argument, `--ticket-from`, PUNCHLINE_TICKET. With `-`, what follows the first line stays in
+ * standard input as payload.
  *
  * @throws Failure if there is none, or if it is malformed.
  */
-export async function findTicket(choice: TicketChoice, stdin: () => Readable): Promise<Ticket> {
-  if (choice.argument !== undefined && choice.from !== undefined) {
+export async function findTicket(choice: TicketChoice): Promise<Ticket> {
+  const { argument, from } = choice;
+  if (argument !== undefined && from !== undefined) {
     throw usageFailure("two tickets were given", "use either the argument or --ticket-from, not both");
   }
-  if (choice.argument !== undefined) return Ticket.parse(choice.argument);
-  if (choice.from === "-") return Ticket.parse(await firstLine(stdin()));
-  if (choice.from !== undefined) return Ticket.parse(await firstLineOfFile(choice.from));
-  if (choice.environment !== undefined && choice.environment !== "") return Ticket.parse(choice.environment);
+  if (argument !== undefined) return Ticket.parse(argument);
+  if (from === "-") {
+    const { stream, isTerminal } = choice.input();
+    if (isTerminal) choice.reporter.note("Paste the ticket, then press Enter:");
+    return Ticket.parse(await firstLine(stream));
+  }
+  if (from !== undefined) return Ticket.parse(await firstLineOfFile(from));
+  const inherited = process.env.PUNCHLINE_TICKET ?? "";
+  if (inherited !== "") return Ticket.parse(inherited);
   throw usageFailure("no ticket was given", "give it as argument, in PUNCHLINE_TICKET, or with --ticket-from FILE");
 }
 

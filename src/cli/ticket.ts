@@ -20,14 +20,17 @@ interface InspectFlags {
 
 /** The command as the command line offers it. */
 export function ticketCommand(): Command {
-  return new Command("ticket").description("Says what is in a ticket.").addCommand(
-    new Command("inspect")
-      .description("Prints what a ticket says, in words, without its secret.")
-      .argument("[ticket]", "the ticket (default: PUNCHLINE_TICKET)")
-      .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
-      .addOption(jsonOption("stdout"))
-      .action((ticket: string | undefined, flags: InspectFlags) => inspect(ticket, flags)),
-  );
+  return new Command("ticket")
+    .summary("show what is in a ticket")
+    .description("Shows what is in a ticket.")
+    .addCommand(
+      new Command("inspect")
+        .description("Prints what a ticket says, in words, without its secret.")
+        .argument("[ticket]", "the ticket (default: PUNCHLINE_TICKET)")
+        .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
+        .addOption(jsonOption("stdout"))
+        .action((ticket: string | undefined, flags: InspectFlags) => inspect(ticket, flags)),
+    );
 }
 
 async function inspect(argument: string | undefined, flags: InspectFlags): Promise<void> {
@@ -35,10 +38,7 @@ async function inspect(argument: string | undefined, flags: InspectFlags): Promi
   // Errors for people go to stderr; what was asked for, to stdout.
   const sink = json ? process.stdout : process.stderr;
   await runCommand({ json, sink, live: false, announcesEnd: false }, async ({ reporter }) => {
-    const ticket = await findTicket(
-      { argument, from: flags.ticketFrom, environment: process.env.PUNCHLINE_TICKET },
-      () => openInput().stream,
-    );
+    const ticket = await findTicket({ argument, from: flags.ticketFrom, input: openInput, reporter });
     if (json) reporter.report({ event: "ticket", ...ticketReport(ticket) });
     else process.stdout.write(`${inWords(ticketReport(ticket)).join("\n")}\n`);
   });

@@ -118,6 +118,9 @@ describe("ticket inspect", () => {
     expect(end.stdout).toMatch(/^valid +for (1 h 0 min|59 min \d+ s) \(/m);
     expect(end.stdout).toMatch(/^uses +one connection$/m);
     expect(end.stdout).not.toContain(ticket.slice(3, 20));
+    const endless = listen(["--expires", "never", "--uses", "2"]);
+    const other = await run(["ticket", "inspect", await endless.ticket()]);
+    expect(other.stdout).toMatch(/^valid +without end\nuses +more than one connection/m);
   });
 
   test("as an event on standard output with --json", async () => {

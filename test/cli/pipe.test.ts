@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { connect, folder, listen, pause, sampleBytes, sha256, start, startShell } from "./processes.ts";
@@ -127,6 +127,17 @@ describe("ends", () => {
     const a = await listener.ended;
     expect([a.code, b.code, a.stdout.trim()]).toEqual([0, 0, String(size)]);
     expect(b.after).toBeGreaterThan(1_500);
+  });
+
+  test("nobody reads our messages: the payload goes on", async () => {
+    const dir = folder();
+    const listener = startShell("$PUNCHLINE listen --host 127.0.0.1 --ticket-file T 2> >(head -c 1)", { cwd: dir });
+    while (!existsSync(join(dir, "T"))) await pause(20);
+    const ticket = readFileSync(join(dir, "T"), "utf8").trim();
+    const dialler = startShell(`(echo one; sleep 1; echo two) | $PUNCHLINE connect ${ticket} 2> >(head -c 1)`);
+    const [a, b] = await Promise.all([listener.ended, dialler.ended]);
+    expect([a.code, b.code]).toEqual([0, 0]);
+    expect(a.stdout).toContain("one\ntwo\n");
   });
 
   test("both sides exit within a second of the end", async () => {

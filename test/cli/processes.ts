@@ -118,8 +118,9 @@ export class Process {
     return this.#hash.copy().digest("hex");
   }
 
-  get receivedBytes(): number {
-    return this.#received;
+  /** Standard output so far. */
+  get text(): string {
+    return Buffer.concat(this.#stdout).toString();
   }
 
   get stderr(): string {

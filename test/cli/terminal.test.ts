@@ -52,6 +52,17 @@ describe.skipIf(!hasScript)("a terminal", () => {
     expect([(await other.ended).code, (await interrupted.ended).code]).toEqual([5, 130]);
   });
 
+  test("is asked for the ticket with --ticket-from -; what is typed after it is payload (CLI-15)", async () => {
+    const listener = listen();
+    const dialler = onTerminal("$PUNCHLINE connect --ticket-from -", folder());
+    while (!dialler.text.includes("Paste the ticket")) await pause(20);
+    dialler.child.stdin!.write(`${await listener.ticket()}\n`);
+    await listener.event("connected");
+    dialler.child.stdin!.write("typed\n\x04");
+    expect((await listener.ended).stdout).toBe("typed\n");
+    expect((await dialler.ended).code).toBe(0);
+  });
+
   test("on standard error shows a line that is kept up to date, and takes it away (CLI-3)", async () => {
     const dir = folder();
     const listener = listen([], { stdin: "open" });
