@@ -67,7 +67,7 @@ export async function createVethNetwork(options: { readonly mtu: number }): Prom
   const [a, b] = createHosts();
   const end = (host: Host): string => `wire0 mtu ${options.mtu} netns ${host.namespace}`;
   ip(`link add ${end(a)} type veth peer name ${end(b)}`);
-  for (const host of [a, b]) configure(host);
+  configure(a, b);
   return {
     a,
     b,
@@ -90,7 +90,7 @@ export async function createBadNetwork(options: LinkOptions): Promise<Network> {
     removeHosts([a, b]);
     throw new Error("the link did not start");
   }
-  for (const host of [a, b]) configure(host);
+  configure(a, b);
   return {
     a,
     b,
@@ -103,6 +103,9 @@ export async function createBadNetwork(options: LinkOptions): Promise<Network> {
     },
   };
 }
+
+/** How long an interface may take until it is usable, in ms; it takes about 10. */
+const CARRIER_TIMEOUT = 5000;
 
 /** Namespaces to remove should this process end before it closed them. */
 const open = new Set<string>();
@@ -125,10 +128,22 @@ function createHosts(): readonly [Host, Host] {
   return [hosts[0]!, hosts[1]!];
 }
 
-function configure(host: Host): void {
-  ip(`-n ${host.namespace} addr add ${host.address}/24 dev wire0`);
-  ip(`-n ${host.namespace} addr add ${host.address6}/64 dev wire0 nodad`);
-  ip(`-n ${host.namespace} link set wire0 up`);
+/** Gives both hosts their addresses, and waits until both ends of the link have a carrier. */
+function configure(...hosts: readonly Host[]): void {
+  for (const host of hosts) {
+    ip(`-n ${host.namespace} addr add ${host.address}/24 dev wire0`);
+    ip(`-n ${host.namespace} addr add ${host.address6}/64 dev wire0 nodad`);
+    ip(`-n ${host.namespace} link set wire0 up`);
+  }
+  const deadline = performance.now() + CARRIER_TIMEOUT;
+  while (!hosts.every(isRunning)) if (performance.now() > deadline) throw new Error("the link got no carrier");
+}
+
+/** Whether programs on the host see the interface as running. A TUN device is in the state UNKNOWN when it works. */
+function isRunning(host: Host): boolean {
+  const words = `-n ${host.namespace} -oneline link show dev wire0`.split(" ");
+  const line = execFileSync("ip", words, { encoding: "utf8" });
+  return line.includes("LOWER_UP") && / state (UP|UNKNOWN) /.test(line);
 }
 
 function removeHosts(hosts: readonly Host[]): void {
