@@ -207,18 +207,28 @@ describe.each(ROLES)("key updates of the %s", (role) => {
   });
 
   test("CONN-24: no side updates before a packet of the phase is acknowledged (RFC 9001 §6.1)", () => {
-    const adversary = Adversary.open(role, { config: { packetsPerPhase: 4 } });
+    const options = { config: { packetsPerPhase: 4 } };
+    const adversary = role === "initiator" ? Adversary.dial(options) : Adversary.listen(options);
+    const { opener } = adversary.keys;
+    adversary.say("probe", [{ type: "path-response", token: adversary.token }]);
+    adversary.say("data", [{ type: "ping" }]);
     const { connection } = adversary;
     const id = connection.openStream("uni")!;
-    const { opener } = adversary.keys;
-    const start = opener.phase;
-    for (let n = 0; n < 8; n++) {
-      connection.write(id, new Uint8Array(1_000));
-      adversary.take();
-    }
-    // The phase was acknowledged before these packets, so one update is due, and not a second.
-    expect(opener.phase).toBe(start + 1);
-    expect(connection.state).toBe("open");
+    const write = () => {
+      connection.write(id, new Uint8Array(800));
+      return adversary.take().length;
+    };
+    for (let n = 0; n < 8; n++) expect(write()).toBe(1);
+    expect(opener.phase).toBe(0);
+    adversary.acknowledge(adversary.highest);
+    expect(write()).toBe(1);
+    expect(opener.phase).toBe(1);
+    // And again: the new phase is not acknowledged yet.
+    for (let n = 0; n < 8; n++) expect(write()).toBe(1);
+    adversary.wait(5_000);
+    adversary.takeHeld();
+    for (let n = 0; n < 8; n++) write();
+    expect(opener.phase).toBe(1);
   });
 });
 
@@ -260,6 +270,15 @@ describe.each(ROLES)("batches to the %s", (role) => {
     }
     expect(batches).toBeGreaterThan(20);
   });
+});
+
+test("CONN-25: packets that cannot be filled are padded, so that one batch takes them all", () => {
+  const adversary = Adversary.open("initiator");
+  for (let n = 0; n < 5; n++) adversary.connection.sendDatagram(new Uint8Array(700 + n));
+  const batches = adversary.takeBatches();
+  expect(batches.map(({ segmentSize, payload }) => [segmentSize, payload.length])).toEqual([
+    [1_200, 4 * 1_200 + 704 + 3 + 31],
+  ]);
 });
 
 /** Acknowledges everything so far. */
