@@ -143,8 +143,9 @@ function isInBackground(): boolean {
   try {
     const stat = readFileSync("/proc/self/stat", "latin1");
     // The second field is the program's name in parentheses and may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[2] !== fields[5];
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // Without a terminal of our own (-1) nobody stops us for reading another one.
+    return foreground !== "-1" && foreground !== group;
   } catch {
     return false;
   }

@@ -38,10 +38,12 @@ describe.skipIf(!hasScript)("a terminal", () => {
   });
 
   test("ends our direction at Ctrl-D, and interrupts at Ctrl-C (CLI-5, CLI-6)", async () => {
-    const listener = listen();
+    const listener = listen([], { stdin: "open" });
     const dialler = onTerminal(`$PUNCHLINE connect ${await listener.ticket()}`, folder());
     await listener.event("connected");
     dialler.child.stdin!.write("typed\n\x04");
+    await listener.received(6);
+    listener.child.stdin!.end();
     expect((await listener.ended).stdout).toBe("typed\n");
     expect((await dialler.ended).code).toBe(0);
 
@@ -53,12 +55,14 @@ describe.skipIf(!hasScript)("a terminal", () => {
   });
 
   test("is asked for the ticket with --ticket-from -; what is typed after it is payload (CLI-15)", async () => {
-    const listener = listen();
+    const listener = listen([], { stdin: "open" });
     const dialler = onTerminal("$PUNCHLINE connect --ticket-from -", folder());
     while (!dialler.text.includes("Paste the ticket")) await pause(20);
     dialler.child.stdin!.write(`${await listener.ticket()}\n`);
     await listener.event("connected");
     dialler.child.stdin!.write("typed\n\x04");
+    await listener.received(6);
+    listener.child.stdin!.end();
     expect((await listener.ended).stdout).toBe("typed\n");
     expect((await dialler.ended).code).toBe(0);
   });

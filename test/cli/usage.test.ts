@@ -70,7 +70,7 @@ describe("tickets that do not work", () => {
   test("one that says itself that it has expired: exit 2", async () => {
     const listener = listen(["--expires", "1"]);
     const ticket = await listener.ticket();
-    await pause(1_500);
+    await pause(2_100);
     const end = await run(["connect", ticket]);
     expect(end.code).toBe(2);
     expect(end.stderr).toMatch(/expired/);
