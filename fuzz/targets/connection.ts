@@ -73,7 +73,7 @@ class Real {
   readonly peers: { readonly initiator: Peer; readonly responder: Peer };
   readonly fates: Fate[] = [];
   readonly blocked = new Set<End>();
-  readonly #flows = new Map<string, Flow>();
+  readonly flows = new Map<string, Flow>();
   readonly #delayed: { readonly to: End; readonly from: End; readonly bytes: Uint8Array }[] = [];
 
   constructor(seed: number) {
@@ -92,16 +92,12 @@ class Real {
   /** What `sender` has written to a stream, and what was read of it. */
   flow(sender: "initiator" | "responder", id: number): Flow {
     const key = `${sender} ${id}`;
-    let flow = this.#flows.get(key);
+    let flow = this.flows.get(key);
     if (flow === undefined) {
       flow = new Flow();
-      this.#flows.set(key, flow);
+      this.flows.set(key, flow);
     }
     return flow;
-  }
-
-  get flows(): ReadonlyMap<string, Flow> {
-    return this.#flows;
   }
 
   /** Lets time pass, then checks what has come of it. */
