@@ -257,6 +257,7 @@ export class ConnectionMachine implements HasDeadline {
     core.remoteIds.start(parameters.connectionIds);
     core.recovery.setMaxAckDelay(parameters.maxAckDelayMs);
     core.peerMaxDatagramSize = parameters.maxDatagramSize;
+    core.peerMaxDatagramFrame = parameters.maxDatagramFrame;
     core.liveness.limitLinger(parameters.lingerMs);
     core.streams.setPeerLimits(parameters);
     this.#core.keyUpdate = new KeyUpdate(now, core.config.packetsPerPhase);
@@ -419,7 +420,9 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Longest datagram that {@link sendDatagram} takes now, in bytes. */
   get maxDatagramLength(): number {
-    return this.#core.datagramSize - PACKET_OVERHEAD - DATAGRAM_FRAME_OVERHEAD;
+    const { datagramSize, peerMaxDatagramFrame } = this.#core;
+    // RFC 9221 §3: a peer that takes no datagrams says 0.
+    return Math.max(0, Math.min(datagramSize - PACKET_OVERHEAD, peerMaxDatagramFrame) - DATAGRAM_FRAME_OVERHEAD);
   }
 
   /** What can be measured. */

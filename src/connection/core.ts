@@ -109,6 +109,8 @@ export class Core {
   pacedUntil: Instant | undefined;
   /** Largest UDP payload that the peer takes. */
   peerMaxDatagramSize = 65_507;
+  /** Largest DATAGRAM frame that the peer takes, 0 for none. */
+  peerMaxDatagramFrame = 65_507;
 
   constructor(options: CoreOptions, now: Instant) {
     const { role, config, random } = options;
