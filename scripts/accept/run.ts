@@ -28,10 +28,9 @@ async function main(): Promise<void> {
   });
   const [suite = ""] = positionals;
   const rows = SUITES[suite];
-  if (rows === undefined)
-    throw new RangeError(`no suite is called "${suite}"; there is ${Object.keys(SUITES).join(", ")}`);
+  if (rows === undefined) return usage(`no suite is called "${suite}"; there is ${Object.keys(SUITES).join(", ")}`);
   const unknown = values.row?.find((name) => !rows.some((row) => row.name === name));
-  if (unknown !== undefined) throw new RangeError(`no row is called "${unknown}"; --list says what there is`);
+  if (unknown !== undefined) return usage(`no row is called "${unknown}"; --list says what there is`);
   const chosen = rows.filter((row) => values.row?.includes(row.name) ?? true);
   if (values.list) {
     for (const row of chosen) console.log(`${row.name.padEnd(20)} ${`${row.minutes}`.padStart(3)} min  ${row.claim}`);
@@ -45,6 +44,11 @@ async function main(): Promise<void> {
   const failed = outcomes.filter((outcome) => !outcome.passed).length;
   console.log(`${outcomes.length - failed} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
+}
+
+function usage(problem: string): void {
+  console.error(`accept: ${problem}`);
+  process.exitCode = 2;
 }
 
 async function outcomeOf(row: Row, state: State): Promise<Outcome> {

@@ -17,6 +17,7 @@ async function shell(place: Workplace, folder: string, script: string): Promise<
     cwd: folder,
     timeout: PATIENCE,
     maxBuffer: 1 << 26,
+    env: { ...process.env, NO_COLOR: "1" },
   }).catch(({ stdout = "", stderr = "" }: { stdout?: string; stderr?: string }) => {
     throw new Error(`${script}: ${`${stdout}${stderr}`.trim().split("\n").slice(-12).join("\n")}`);
   });
