@@ -21,7 +21,7 @@ import type { TicketStore } from "./ticket-store.ts";
 
 /** What a listener tells. */
 export interface ListenerEvents {
-  /** A peer is connected; its first stream follows as soon as its first byte or end arrives. */
+  /** A peer is connected: its keys are confirmed. Its first stream follows at once. */
   connection: (connection: Connection) => void;
   /** The first stream of a connection; its `connection` opens more. */
   stream: (stream: PeerStream) => void;
@@ -57,9 +57,9 @@ const SECRET_SIZE = 16;
 /**
  * Waits for peers that hold a ticket.
  *
- * `for await (const stream of listener)` yields the first stream of each connection, as soon as the peer's key is
- * confirmed and its first byte or end has arrived. Streams are kept for the iteration (128 at most, then new peers are
- * turned away with the code `busy`) unless the application listens to `connection` or `stream` instead.
+ * `for await (const stream of listener)` yields the first stream of each connection as soon as the peer's key is
+ * confirmed; either side may speak first. Streams are kept for the iteration (128 at most, then new peers are turned
+ * away with the code `busy`) unless the application listens to `connection` or `stream` instead.
  *
  * `await using` stops listening; connections live on.
  */
