@@ -28,7 +28,8 @@ async function withListener(place: Workplace, args: string, body: (ticket: strin
     await side.exit;
     return side;
   } finally {
-    listener.stop();
+    await listener.kill("SIGKILL");
+    await listener.exit;
   }
 }
 
