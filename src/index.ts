@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { CONGESTION_NAMES, type CongestionName } from "./congestion/create.ts";
 export { connect } from "./connect.ts";
 export type { ConnectionStats } from "./connection/connection.ts";
 export type { Attempt, CloseReason, Refusal } from "./connection/events.ts";

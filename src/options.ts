@@ -4,6 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
+import { CONGESTION_NAMES, type CongestionName } from "./congestion/create.ts";
 import { type Config, DEFAULT_CONFIG } from "./connection/config.ts";
 import { parseAddress } from "./io/addresses.ts";
 import { PunchlineError } from "./io/errors.ts";
@@ -29,6 +30,8 @@ export interface CommonOptions {
   readonly linger?: Duration;
   /** Outbound silence after which a sign of life is sent, in ms, 100 to 3,600,000; default 15,000. */
   readonly keepalive?: Duration;
+  /** Who decides how much may be in flight; see {@link CongestionName}. Each side chooses for what it sends. */
+  readonly congestion?: CongestionName;
 }
 
 /** Options of {@link connect}. */
@@ -146,8 +149,14 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
     hosts: checkHosts(options.host, hostsOfOneFamily),
     hostsAreExplicit: options.host !== undefined,
     identity,
-    config: { ...DEFAULT_CONFIG, linger, keepalive },
+    config: { ...DEFAULT_CONFIG, linger, keepalive, congestion: checkCongestion(options.congestion) },
   };
+}
+
+function checkCongestion(name: CongestionName | undefined): CongestionName {
+  if (name === undefined) return DEFAULT_CONFIG.congestion;
+  if (CONGESTION_NAMES.includes(name)) return name;
+  throw bad(`congestion is one of ${CONGESTION_NAMES.join(", ")}, not ${String(name)}`);
 }
 
 function checkHosts(host: CommonOptions["host"], ofOneFamily: number): readonly string[] {

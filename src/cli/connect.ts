@@ -4,10 +4,10 @@
  * @module
  */
 import { Command } from "commander";
-import { type ConnectOptions, connect } from "../index.ts";
+import { type CongestionName, type ConnectOptions, connect } from "../index.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
-import { hostOption, identityOption, jsonOption, lingerOption, timeoutOption } from "./options.ts";
+import { congestionOption, hostOption, identityOption, jsonOption, lingerOption, timeoutOption } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
 import { findTicket } from "./ticket-files.ts";
@@ -18,6 +18,7 @@ interface ConnectFlags {
   readonly identity?: string;
   readonly timeout: number;
   readonly linger: number;
+  readonly congestion?: CongestionName;
   readonly json?: true;
 }
 
@@ -34,6 +35,7 @@ export function connectCommand(): Command {
     .addOption(identityOption())
     .addOption(timeoutOption())
     .addOption(lingerOption())
+    .addOption(congestionOption())
     .addOption(jsonOption("stderr"))
     .action((ticket: string | undefined, flags: ConnectFlags) =>
       runCommand(payloadOptions(flags), (context) => run(ticket, flags, context)),
@@ -68,6 +70,7 @@ function connectOptions(flags: ConnectFlags, signal: AbortSignal): ConnectOption
     signal,
     timeout: flags.timeout,
     linger: flags.linger,
+    ...(flags.congestion !== undefined && { congestion: flags.congestion }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.identity === undefined ? {} : { identity: flags.identity }),
   };

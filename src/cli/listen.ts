@@ -5,13 +5,14 @@
  */
 import { basename } from "node:path";
 import { Command } from "commander";
-import { type Listener, type ListenOptions, listen, type PeerStream } from "../index.ts";
+import { type CongestionName, type Listener, type ListenOptions, listen, type PeerStream } from "../index.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { FailCode } from "./control-codec.ts";
 import { addressText, pathReport } from "./describe.ts";
 import { usageFailure } from "./failure.ts";
 import {
   collect,
+  congestionOption,
   hostOption,
   identityOption,
   jsonOption,
@@ -34,6 +35,7 @@ interface ListenFlags {
   readonly expires?: number;
   readonly uses?: number;
   readonly linger: number;
+  readonly congestion?: CongestionName;
   readonly json?: true;
 }
 
@@ -61,6 +63,7 @@ export function listenCommand(): Command {
       parseCount,
     )
     .addOption(lingerOption())
+    .addOption(congestionOption())
     .addOption(jsonOption("stderr"))
     .action((flags: ListenFlags) => runCommand(payloadOptions(flags), (context) => run(flags, context)));
 }
@@ -99,6 +102,7 @@ function listenOptions(flags: ListenFlags): ListenOptions {
   const uses = flags.uses ?? (flags.identity === undefined ? 1 : undefined);
   return {
     linger: flags.linger,
+    ...(flags.congestion !== undefined && { congestion: flags.congestion }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.address === undefined ? {} : { addresses: flags.address }),

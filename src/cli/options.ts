@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidArgumentError, Option } from "commander";
+import { CONGESTION_NAMES } from "../index.ts";
 import { parseSize } from "./format.ts";
 
 // Implementation
@@ -24,6 +25,11 @@ export function lingerOption(): Option {
   return new Option("--linger <seconds>", "how long a silent peer keeps the connection alive")
     .default(30_000, "30")
     .argParser(parseSeconds);
+}
+
+/** `--congestion NAME`. */
+export function congestionOption(): Option {
+  return new Option("--congestion <name>", "who decides how fast we send").choices(CONGESTION_NAMES);
 }
 
 /** `--timeout S`, in milliseconds. */

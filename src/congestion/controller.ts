@@ -55,13 +55,15 @@ export interface RttView {
   readonly variance: Duration;
 }
 
-/** A packet left. */
+/** A packet left, one that counts as in flight. */
 export interface SentEvent {
   readonly now: Instant;
   readonly packetNumber: number;
   readonly size: number;
   /** The packet included. */
   readonly bytesInFlight: number;
+  /** Whether the sender had too little to send to use the window lately. */
+  readonly isAppLimited: boolean;
 }
 
 /** Packets were acknowledged for the first time. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CongestionName } from "../congestion/create.ts";
 import type { Duration } from "../util/time.ts";
 
 /** What can be chosen for a connection. */
@@ -17,6 +18,8 @@ export interface Config {
   readonly minAckDelay: Duration;
   /** Bytes of a UDP payload. */
   readonly datagramSize: number;
+  /** Who decides how much may be in flight. */
+  readonly congestion: CongestionName;
   /** Initial credit that the peer gets for all its streams, in bytes. */
   readonly maxData: number;
   /** Initial credit that the peer gets for each stream, in bytes. */
@@ -48,6 +51,7 @@ export const DEFAULT_CONFIG: Config = {
   minAckDelay: 1,
   // RFC 9000 §14: every path must carry 1200 bytes; nothing larger is assumed.
   datagramSize: 1200,
+  congestion: "new-reno",
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
   maxData: 768 * 1024,
   maxStreamData: 256 * 1024,

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import type { CongestionController } from "../congestion/controller.ts";
-import { NewReno } from "../congestion/new-reno.ts";
+import type { CongestionController, SentEvent } from "../congestion/controller.ts";
+import { createController } from "../congestion/create.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
@@ -25,6 +25,8 @@ import type { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { Liveness } from "./liveness.ts";
 import { Paths } from "./paths.ts";
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A frame of the connection itself that waits to be sent, or is to be repaired. */
 export type ControlToken =
@@ -107,6 +109,14 @@ export class Core {
   receivedDatagrams = 0;
   /** When the pacer lets data go on; `undefined` while it does not hold anything back. */
   pacedUntil: Instant | undefined;
+  /** Told to the controller for each packet; one object for all. */
+  readonly sentEvent: Writable<SentEvent> = {
+    now: 0 as Instant,
+    packetNumber: 0,
+    size: 0,
+    bytesInFlight: 0,
+    isAppLimited: false,
+  };
   /** Largest UDP payload that the peer takes. */
   peerMaxDatagramSize = 65_507;
   /** Largest DATAGRAM frame that the peer takes, 0 for none. */
@@ -133,7 +143,10 @@ export class Core {
       sendBuffer: config.sendBuffer,
     });
     this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay, minAckDelay: config.minAckDelay });
-    this.congestion = new NewReno(config.datagramSize);
+    this.congestion = createController(config.congestion, {
+      mtu: config.datagramSize,
+      random: () => uniform(random),
+    });
     this.pacer = new Pacer(config.datagramSize);
     this.paths = new Paths(random);
     this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
@@ -153,4 +166,11 @@ export class Core {
   get datagramSize(): number {
     return Math.min(this.config.datagramSize, this.peerMaxDatagramSize);
   }
+}
+
+/** A number in [0, 1) out of random bytes. */
+function uniform(random: (size: number) => Uint8Array): number {
+  let value = 0;
+  for (const byte of random(4)) value = (value + byte) / 256;
+  return value;
 }

@@ -301,8 +301,13 @@ function commit(core: Core, packet: Built, now: Instant): void {
   recovery.sent.commit(packet.size, now, packet.isEliciting ? ACK_ELICITING | IN_FLIGHT : 0);
   recovery.onPacketSent(now);
   if (!packet.isEliciting) return;
-  const packetNumber = recovery.sent.nextPacketNumber - 1;
-  core.congestion.onPacketSent({ now, packetNumber, size: packet.size, bytesInFlight: recovery.sent.bytesInFlight });
+  const event = core.sentEvent;
+  event.now = now;
+  event.packetNumber = recovery.sent.nextPacketNumber - 1;
+  event.size = packet.size;
+  event.bytesInFlight = recovery.sent.bytesInFlight;
+  event.isAppLimited = recovery.delivery.isAppLimited;
+  core.congestion.onPacketSent(event);
   core.pacer.onSent(packet.size, now);
   core.liveness.onAnswerOwed(now, core.recovery.probeTimeout);
 }
