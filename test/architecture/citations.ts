@@ -31,6 +31,9 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   CONN: "spec/connection.md",
   CLI: "spec/cli.md",
   ERR: "spec/errors.md",
+  CC: "spec/congestion.md",
+  MTU: "spec/mtu.md",
+  QLOG: "spec/qlog.md",
 };
 
 const REQUIREMENT_ID = `(?:${Object.keys(REQUIREMENT_FILES).join("|")})-[0-9]+`;
