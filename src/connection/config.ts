@@ -53,12 +53,13 @@ export const DEFAULT_CONFIG: Config = {
   datagramSize: 1200,
   congestion: "new-reno",
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
-  maxData: 768 * 1024,
-  maxStreamData: 256 * 1024,
+  maxData: 3 * 1024 * 1024,
+  // Seven round trips of slow start from ten packets; the window has grown before the eighth.
+  maxStreamData: 1024 * 1024,
   maxStreamsBidi: 100,
   maxStreamsUni: 100,
-  // A 1 Gbit/s path of 60 ms twice over; what one connection may cost at most in unread data.
-  memoryBudget: 16 * 1024 * 1024,
+  // A 1 Gbit/s path of 300 ms and half as much again; what one connection may cost at most in unread data.
+  memoryBudget: 64 * 1024 * 1024,
   // Keeps a 100 Mbit/s path of 80 ms busy without asking the writer for each packet.
   sendBuffer: 1024 * 1024,
   aeads: [1, 2],

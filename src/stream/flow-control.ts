@@ -5,9 +5,10 @@
  * repeated frame does no harm.
  *
  * A receive window starts small and follows the flow. Whenever a whole window has been read since its last measurement,
- * the time that took is compared with two round trips: if it was shorter, the sender is held back by credit rather than
- * by the path (a window must cover one round trip of flight and one until the next credit arrives), and the window
- * doubles. It is measured when bytes arrive, not when they are read, because only then a slow reader shows. After a pause
+ * the time that took is compared with four round trips: if it was shorter, the sender may be held back by credit rather
+ * than by the path, and the window doubles. A window must cover one round trip of flight, one until the next credit
+ * arrives, and where packets are lost one or two more, in which nothing can be read because the start is missing. It is
+ * measured when bytes arrive, not when they are read, because only then a slow reader shows. After a pause
  * the window is as small as at first; what was promised stays promised.
  *
  * @module
@@ -21,7 +22,7 @@ import { MAX_VARINT } from "../wire/varint.ts";
 const GROWTH = 2;
 
 /** A window that is read within this many round trips is too small. */
-const FAST_ROUND_TRIPS = 2;
+const FAST_ROUND_TRIPS = 4;
 
 /** New credit is announced when this part of the window has been read; four times a window costs few frames. */
 const UPDATE_FRACTION = 1 / 4;

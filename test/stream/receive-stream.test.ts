@@ -169,7 +169,7 @@ describe("credit (STR-16, RFC 9000 §4.1)", () => {
     // Slow for the window of the connection, fast for that of the stream.
     for (let now = 0, offset = 0; now < 20; now++, offset += 500) {
       const data = new Uint8Array(500);
-      stream.onStream({ type: "stream", streamId: 0, offset, data, fin: false }, now as Instant, 3);
+      stream.onStream({ type: "stream", streamId: 0, offset, data, fin: false }, now as Instant, 1.5);
       stream.read();
       stream.grant();
       connection.grant();
