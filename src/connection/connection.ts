@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { CongestionName } from "../congestion/create.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
@@ -46,8 +47,12 @@ export interface ConnectionStats extends Readonly<Counters> {
   readonly rtt: Duration;
   readonly minRtt: Duration;
   readonly rttVariance: Duration;
+  /** Who decides how much we send. */
+  readonly congestion: CongestionName;
   readonly congestionWindow: number;
   readonly bytesInFlight: number;
+  /** Bytes of the UDP payloads that we send on the active path. */
+  readonly datagramSize: number;
   /** Unread and unacknowledged stream bytes. */
   readonly receiveBuffered: number;
   readonly sendBuffered: number;
@@ -433,8 +438,10 @@ export class ConnectionMachine implements HasDeadline {
       rtt: recovery.rtt.hasSample ? recovery.rtt.smoothed : 0,
       minRtt: recovery.rtt.hasSample ? recovery.rtt.min : 0,
       rttVariance: recovery.rtt.hasSample ? recovery.rtt.variance : 0,
+      congestion: this.#core.config.congestion,
       congestionWindow: congestion.congestionWindow,
       bytesInFlight: recovery.sent.bytesInFlight,
+      datagramSize: this.#core.datagramSize,
       receiveBuffered: streams.stats.receiveBuffered,
       sendBuffered: streams.stats.sendBuffered,
     };
