@@ -12,6 +12,9 @@
  * declares anything lost: it makes the owner send up to two packets past the congestion window, whose acknowledgement
  * then tells. Lost packets are remembered for a while, since an acknowledgement may still arrive; such a loss was spurious.
  *
+ * A packet that probes the path's MTU is acknowledged like any other, but its loss changes nothing except its row in the
+ * ledger (RFC 9000 §14.4): it is in no list, and no controller hears of it.
+ *
  * The work that an ACK frame causes is bounded by the ledger and by the number of its ranges, not by their width.
  *
  * @module
@@ -112,6 +115,8 @@ export class LossDetector<Token> {
   #probeBaseAt = 0 as Instant;
   #probeCount = 0;
   #probesPending = 0;
+  /** The last input found an MTU probe lost, which is in none of the lists. */
+  #isMtuProbeLost = false;
   /** The last ACK frame, loss or packet. */
   #quietSince = 0 as Instant;
 
@@ -187,7 +192,7 @@ export class LossDetector<Token> {
     // The timer may have fired so late that the probe timeout has passed as well. That one starts over: an owner that
     // has just slept cannot know whether an acknowledgement is waiting to be read.
     if ((this.nextTimeout() ?? Number.POSITIVE_INFINITY) <= now) this.#probeBaseAt = now;
-    return this.lost.length > 0 ? "lost" : "none";
+    return this.lost.length > 0 || this.#isMtuProbeLost ? "lost" : "none";
   }
 
   // Commands
@@ -256,6 +261,7 @@ export class LossDetector<Token> {
     this.acked.length = 0;
     this.lost.length = 0;
     this.spurious.length = 0;
+    this.#isMtuProbeLost = false;
     this.ackEvent.begin(now);
     this.lossEvent.begin(now);
     this.spuriousEvent.begin(now);
@@ -365,6 +371,11 @@ export class LossDetector<Token> {
     const sentAt = sent.sentAt(packetNumber);
     const size = sent.size(packetNumber);
     sent.markLost(packetNumber, now);
+    // RFC 9000 §14.4: the loss of an MTU probe is no sign of congestion, so neither list nor event nor rate know of it.
+    if (sent.isMtuProbe(packetNumber)) {
+      this.#isMtuProbeLost = true;
+      return;
+    }
     this.lost.push(packetNumber);
     this.lossEvent.bytes += size;
     this.lossEvent.newestSentAt = sentAt;

@@ -25,6 +25,9 @@ export const ACK_ELICITING = 1;
 /** Flag of a packet that counts towards bytes in flight (RFC 9002 §2). */
 export const IN_FLIGHT = 2;
 
+/** Flag of a packet that asks whether the path carries its size; above the bits that the rows use for themselves. */
+export const MTU_PROBE = 256;
+
 /** Rings up to this many rows keep their size between bursts; larger ones halve when 7 of 8 rows are unused. */
 const KEEP_CAPACITY = 1_024;
 
@@ -94,8 +97,8 @@ export class SentPackets<Token> extends PacketRows<Token> {
   }
 
   /**
-   * Input: the packet that was begun is on its way. `flags` are {@link ACK_ELICITING} and {@link IN_FLIGHT}; `sentAt`
-   * never goes back from one packet to the next.
+   * Input: the packet that was begun is on its way. `flags` are {@link ACK_ELICITING}, {@link IN_FLIGHT} and
+   * {@link MTU_PROBE}; `sentAt` never goes back from one packet to the next.
    */
   commit(size: number, sentAt: Instant, flags: number): void {
     this.writeSent(this.#next, size, sentAt, flags);
@@ -120,6 +123,8 @@ export class SentPackets<Token> extends PacketRows<Token> {
   /** Input: an outstanding packet is deemed lost. Packets are lost in ascending order. */
   markLost(packetNumber: number, now: Instant): void {
     this.#settle(packetNumber, LOST);
+    // A lost probe carried nothing and says nothing about congestion, so that it may arrive late is of no interest.
+    if (this.isMtuProbe(packetNumber)) return;
     this.writeLostAt(packetNumber, now);
     this.#lost.push(packetNumber);
   }
@@ -250,6 +255,11 @@ export class SentPackets<Token> extends PacketRows<Token> {
   /** Whether the packet makes the peer acknowledge. */
   isAckEliciting(packetNumber: number): boolean {
     return (this.meta(packetNumber) & ACK_ELICITING) !== 0;
+  }
+
+  /** Whether the packet asks for nothing but whether the path carries its size. */
+  isMtuProbe(packetNumber: number): boolean {
+    return (this.meta(packetNumber) & MTU_PROBE) !== 0;
   }
 
   // Private
