@@ -11,7 +11,7 @@
 import type { BufferPool } from "../util/buffer-pool.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import { type Address, formatAddress, type Machine, type SocketId, type Transmit } from "../util/machine.ts";
-import type { Instant } from "../util/time.ts";
+import type { Duration, Instant } from "../util/time.ts";
 import { type Arrival, type Coalescing, coalesce } from "./coalescing.ts";
 import type { Environment } from "./environment.ts";
 import { Link } from "./link.ts";
@@ -37,6 +37,11 @@ export interface HostOptions<M extends Machine<unknown>> {
   readonly link?: DuplexLinkOptions;
   /** Joins datagrams that arrive close together, as UDP_GRO does; by default they come one by one. */
   readonly coalescing?: Coalescing;
+  /**
+   * Timers fire at multiples of this only, in ms, and so up to that much late, as those of Node do with 1; other inputs
+   * serve what is overdue. By default they are exact.
+   */
+  readonly timerResolution?: Duration;
   /** The pool that the machine takes its buffers from; that of the world by default. */
   readonly pool?: BufferPool;
   /**
@@ -170,6 +175,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
   /** Called by the world after an input or a command: takes all that the machine has to say. */
   pump(): void {
     if (this.#isStopped) return;
+    this.#serveOverdue();
     for (let round = 0; round < MAX_ROUNDS_PER_PUMP; round++) {
       this.#sendAll();
       if (!this.#takeEvents()) return;
@@ -184,7 +190,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     this.#environment.trace.note("timer", this.name, "");
     this.machine.handleTimeout(now);
     this.#sendAll();
-    const next = this.nextTimeout();
+    const next = this.machine.nextTimeout();
     if (next !== undefined && next <= now) {
       throw new SimulationError(
         "contract",
@@ -194,14 +200,16 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     this.#wake(this);
   }
 
-  /** Called by the world: the deadline of the machine. */
+  /** Called by the world: when to serve the deadline of the machine. */
   nextTimeout(): Instant | undefined {
     if (this.#isStopped) return undefined;
     const next = this.machine.nextTimeout();
     if (next !== undefined && !Number.isFinite(next)) {
       throw new SimulationError("contract", `${this.name}: nextTimeout() is ${next}`);
     }
-    return next;
+    const { timerResolution } = this.#options;
+    if (next === undefined || timerResolution === undefined) return next;
+    return (Math.ceil(next / timerResolution) * timerResolution) as Instant;
   }
 
   /** Called by the coalescing task: hands over what was held. */
@@ -232,6 +240,14 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     }
     this.machine.receive({ via, from, payload, segmentSize: payload.length }, timeline.now);
     this.#wake(this);
+  }
+
+  /** With coarse timers a deadline may have passed when something else happens; it is dealt with then. */
+  #serveOverdue(): void {
+    if (this.#options.timerResolution === undefined) return;
+    const now = this.#environment.timeline.now;
+    const next = this.machine.nextTimeout();
+    if (next !== undefined && next <= now) this.machine.handleTimeout(now);
   }
 
   /** A timer in the past, although the world serves all that it knows of, was set by a command behind its back. */

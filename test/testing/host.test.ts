@@ -193,6 +193,27 @@ describe("coalescing", () => {
   });
 });
 
+describe("coarse timers", () => {
+  test("fire at multiples of their resolution; what arrives serves what is overdue", () => {
+    const world = new World({ seed: 1 });
+    const alice = world.addHost({
+      name: "alice",
+      machine: new Prober(world.pool),
+      addresses: [ALICE],
+      timerResolution: 1,
+    });
+    const bob = world.addHost({ name: "bob", machine: new Prober(world.pool), addresses: [BOB], link: { delay: 3.6 } });
+    alice.machine.wakeAt(2.2);
+    alice.machine.wakeAt(3.5);
+    alice.machine.wakeAt(7);
+    bob.machine.send(ALICE, "hello");
+    world.wake(alice);
+    world.wake(bob);
+    world.run();
+    expect(alice.machine.served).toEqual([3, 3.6, 7]);
+  });
+});
+
 describe("contract", () => {
   /** Runs a machine that is harmless but for `flaw`. */
   function failure(flaw: Partial<Machine<unknown>>): string {
