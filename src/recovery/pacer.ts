@@ -3,9 +3,9 @@
  *
  * Theory of operation. A token bucket fills at the pacing rate and is emptied by what is sent. Timers have a resolution of
  * 1 ms and fire late, so single packets cannot be paced; bursts are: the bucket holds 2 ms of the rate, but at least ten
- * packets. When the owner had to wait, what accrued between the promised time and its coming counts beyond the bucket's
- * size, so that a late timer does not lower the rate. Packets that need not ask (probes, pure acknowledgements) may leave
- * a debt.
+ * packets and at most 256. When the owner had to wait, what accrued between the promised time and its coming counts beyond
+ * the bucket's size, so that a late timer does not lower the rate: the first 8 ms at once, what is beyond that in arrears,
+ * which are made good by twice the rate. Packets that need not ask (probes, pure acknowledgements) may leave a debt.
  *
  * @module
  */
@@ -19,11 +19,17 @@ const BURST_PACKETS = 10;
 /** Time whose worth of bytes may leave at once, in ms: two turns of a timer with 1 ms of resolution. */
 const BURST_TIME: Duration = 2;
 
+/** Most packets that may leave at once, but for a late timer: what one pump of a driver takes to send in a few ms. */
+const MAX_BURST_PACKETS = 256;
+
 /** Shortest wait, in ms: what a timer can do. */
 const TIMER_RESOLUTION: Duration = 1;
 
-/** Lateness of a timer that is made good, in ms: a busy event loop; more would be a burst that queues do not take. */
+/** Lateness of a timer that is made good at once, in ms: a busy event loop; more would be a burst that queues do not take. */
 const MAX_LATENESS: Duration = 8;
+
+/** Lateness that is made good at all, in ms: a collection of garbage, a busy neighbour. A longer pause was one. */
+const MAX_ARREARS: Duration = 100;
 
 /** N of RFC 9002 §7.7: the window is sent in 4/5 of a round trip, so that variations of the latter leave no gap. */
 const WINDOW_GAIN = 1.25;
@@ -56,6 +62,8 @@ export class Pacer {
   /** Bytes beyond the bucket's size that a late timer is owed, and until when. */
   #owed = 0;
   #owedUntil = 0 as Instant;
+  /** Bytes that late timers have cost and that are not made good yet. */
+  #arrears = 0;
 
   constructor(mtu: number) {
     this.#mtu = mtu;
@@ -116,16 +124,28 @@ export class Pacer {
     this.#filledAt = now;
     if (this.#rate === Number.POSITIVE_INFINITY) {
       this.#credit = this.#mtu * BURST_PACKETS;
+      this.#arrears = 0;
       return;
     }
-    if (this.#promisedAt !== undefined && now >= this.#promisedAt) {
-      this.#owed = this.#rate * Math.min(now - this.#promisedAt, MAX_LATENESS);
+    const earned = elapsed * this.#rate;
+    const repaid = Math.min(this.#arrears, earned, this.#rate * BURST_TIME);
+    this.#arrears -= repaid;
+    this.#owed += repaid;
+    const isLate = this.#promisedAt !== undefined && now >= this.#promisedAt;
+    if (isLate) {
+      this.#owed += this.#rate * Math.min(now - this.#promisedAt!, MAX_LATENESS);
       this.#owedUntil = after(now, BURST_TIME);
       this.#promisedAt = undefined;
     }
     // An owner that had nothing to send after all is owed nothing.
-    if (now > this.#owedUntil) this.#owed = 0;
-    const size = Math.max(this.#mtu * BURST_PACKETS, this.#rate * BURST_TIME);
-    this.#credit = Math.min(this.#credit + elapsed * this.#rate, size + this.#owed);
+    if (now > this.#owedUntil) {
+      this.#owed = 0;
+      this.#arrears = 0;
+    }
+    const packets = this.#mtu * BURST_PACKETS;
+    const size = Math.max(packets, Math.min(this.#rate * BURST_TIME, this.#mtu * MAX_BURST_PACKETS)) + this.#owed;
+    const credit = this.#credit + earned + repaid;
+    this.#credit = Math.min(credit, size);
+    if (isLate) this.#arrears = Math.min(this.#arrears + credit - this.#credit, this.#rate * MAX_ARREARS);
   }
 }

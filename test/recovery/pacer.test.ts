@@ -68,11 +68,27 @@ describe("pacing (RFC 9002 §7.7)", () => {
     expect(sent).toBeGreaterThan(rate * elapsed * 0.99 - burst);
   });
 
+  test("keeps the rate although the process now and then stands still for 50 ms (REC-25)", () => {
+    const pacer = new Pacer(MTU);
+    pacer.setRate(1250, at(0));
+    const lateness = (i: number) => (i % 100 === 99 ? 50 : 0.5);
+    const { sent, elapsed, largestBurst } = drive(pacer, { from: 0, until: 20_000, lateness });
+    expect(sent).toBeGreaterThan(1250 * elapsed * 0.99);
+    expect(sent).toBeLessThanOrEqual(1250 * elapsed + 11 * MTU);
+    expect(largestBurst).toBeLessThanOrEqual(10 * MTU + 1250 * (8 + 2));
+  });
+
+  test("a burst has 256 packets at most, however fast the path (REC-25)", () => {
+    const pacer = new Pacer(MTU);
+    pacer.setRate(1_250_000, at(0)); // 10 Gbit/s
+    expect(pacer.budget(at(100))).toBe(256 * MTU);
+  });
+
   test("a timer that is a second late does not cause a burst of a second", () => {
     const pacer = new Pacer(MTU);
     pacer.setRate(12_500, at(0));
     const { largestBurst } = drive(pacer, { from: 0, until: 5000, lateness: () => 1000 });
-    expect(largestBurst).toBeLessThanOrEqual(12_500 * (2 + 8));
+    expect(largestBurst).toBeLessThanOrEqual(12_500 * (2 + 8 + 2));
   });
 
   test("the credit of a late timer is not kept when it is not used", () => {
