@@ -1,8 +1,8 @@
 /**
  * A naive loss detector: every packet in an array, every rule spelled out over all of them.
  *
- * It says what the real one must answer, and compares. Only the round-trip time is taken from the real one, which has
- * tests of its own.
+ * It says what the real one must answer, and compares. Only the round-trip time and the thresholds, which adapt, are taken
+ * from the real one; they have tests of their own.
  *
  * @module
  */
@@ -29,8 +29,6 @@ interface Packet extends Content {
   mayBeForgotten: boolean;
 }
 
-const THRESHOLD = 3;
-
 /** Tolerance for sums of times, in ms. */
 const ROUNDING = 1e-6;
 
@@ -48,7 +46,7 @@ export class LedgerModel {
 
   constructor(first: number) {
     this.#first = first;
-    this.real = new LossDetector<number>({ packetThreshold: THRESHOLD, firstPacketNumber: first });
+    this.real = new LossDetector<number>({ firstPacketNumber: first });
   }
 
   // Operations
@@ -207,10 +205,10 @@ export class LedgerModel {
 
   /** Declares lost what is late by number or time, in the naive array; returns the numbers. */
   #naiveLosses(): number[] {
-    const lossDelay = this.#lossDelay;
+    const { lossDelay } = this.real;
     const lost = this.#waiting().filter((packet) => {
       const between = this.real.sent.skipped.filter((s) => s > packet.packetNumber && s < this.#largestAcked).length;
-      const isLateByNumber = this.#largestAcked - packet.packetNumber - between >= THRESHOLD;
+      const isLateByNumber = this.#largestAcked - packet.packetNumber - between >= this.real.packetThreshold;
       return isLateByNumber || packet.sentAt + lossDelay <= this.#now;
     });
     for (const packet of lost) {
@@ -232,7 +230,10 @@ export class LedgerModel {
     const next = this.real.nextTimeout();
     const [oldest] = this.#waiting();
     if (oldest !== undefined) {
-      assert(next === oldest.sentAt + this.#lossDelay, `timer at ${next} for the time threshold of ${oldest.sentAt}`);
+      assert(
+        next === oldest.sentAt + this.real.lossDelay,
+        `timer at ${next} for the time threshold of ${oldest.sentAt}`,
+      );
     } else if (this.#eliciting().length > 0) {
       assert(next === this.#probeDeadline, `timer at ${next}, probe timeout at ${this.#probeDeadline}`);
     } else if (next === undefined) {
@@ -281,10 +282,6 @@ export class LedgerModel {
 
   #eliciting(): Packet[] {
     return this.#inFlight().filter((packet) => (packet.flags & ACK_ELICITING) !== 0);
-  }
-
-  get #lossDelay(): number {
-    return Math.max((9 / 8) * Math.max(this.real.rtt.latest, this.real.rtt.smoothed), 1);
   }
 
   get #probeDeadline(): number {

@@ -23,16 +23,11 @@ import type { Duration, Instant } from "../util/time.ts";
 import { DeliveryRate, type RateSample } from "./delivery-rate.ts";
 import { AckedPackets, ArrivedLatePackets, LostPackets } from "./outcome.ts";
 import { PersistentCongestion } from "./persistent-congestion.ts";
-import { GRANULARITY, RttEstimator } from "./rtt.ts";
+import { ReorderingWindow } from "./reordering.ts";
+import { RttEstimator } from "./rtt.ts";
 import { SentPackets } from "./sent-packets.ts";
 
 // Specification
-
-/** A packet is lost once one that was sent this many numbers later is acknowledged (RFC 9002 §6.1.1). */
-export const PACKET_THRESHOLD = 3;
-
-/** A packet is lost this many round trips after it was sent, once a later one is acknowledged (RFC 9002 §6.1.2). */
-export const TIME_THRESHOLD = 9 / 8;
 
 /** Packets that may be sent at a probe timeout whatever the congestion window says (RFC 9002 §6.2.4). */
 export const MAX_PROBES = 2;
@@ -69,9 +64,9 @@ export interface ReceivedAck {
 
 /** Starting values that may be chosen; all have defaults. */
 export interface LossDetectorOptions {
-  /** See {@link PACKET_THRESHOLD}. */
+  /** See `PACKET_THRESHOLD` in `reordering.ts`. */
   readonly packetThreshold?: number;
-  /** See {@link TIME_THRESHOLD}. */
+  /** See `TIME_THRESHOLD` there. */
   readonly timeThreshold?: number;
   /** See {@link DEFAULT_MAX_ACK_DELAY}. */
   readonly maxAckDelay?: Duration;
@@ -103,8 +98,7 @@ export class LossDetector<Token> {
 
   readonly #delivery: DeliveryRate<Token>;
   readonly #persistence = new PersistentCongestion();
-  readonly #packetThreshold: number;
-  readonly #timeThreshold: number;
+  readonly #reordering: ReorderingWindow;
   readonly #maxSpan: number;
   #maxAckDelay: Duration;
   #largestAcked = -1;
@@ -121,8 +115,7 @@ export class LossDetector<Token> {
   #quietSince = 0 as Instant;
 
   constructor(options: LossDetectorOptions = {}) {
-    this.#packetThreshold = options.packetThreshold ?? PACKET_THRESHOLD;
-    this.#timeThreshold = options.timeThreshold ?? TIME_THRESHOLD;
+    this.#reordering = new ReorderingWindow(options.packetThreshold, options.timeThreshold);
     this.#maxAckDelay = options.maxAckDelay ?? DEFAULT_MAX_ACK_DELAY;
     this.#maxSpan = options.maxSpan ?? MAX_SPAN;
     this.sent = new SentPackets(options.firstPacketNumber);
@@ -159,8 +152,10 @@ export class LossDetector<Token> {
     if (!this.#isPlausible(ack)) return "acked-unsent";
     this.#takeRanges(ack.ranges);
     if (this.acked.length === 0 && this.spurious.length === 0) return "ok";
-    if (ack.largest > this.#largestAcked) this.#largestAcked = ack.largest;
+    const largestBefore = this.#largestAcked;
+    if (ack.largest > largestBefore) this.#largestAcked = ack.largest;
     this.#countDelivered(ack, now);
+    this.#observeReordering(largestBefore, now);
     this.#detectLost(now);
     this.#delivery.onAckEnd(this.rtt.min);
     this.ackEvent.isAppLimited = this.#delivery.isAppLimited;
@@ -223,6 +218,16 @@ export class LossDetector<Token> {
   /** Probe timeout without backoff, in ms. */
   get probeTimeout(): Duration {
     return this.rtt.probeTimeout(this.#maxAckDelay);
+  }
+
+  /** A packet is lost once one that was sent so many numbers later is acknowledged (RFC 9002 §6.1.1). */
+  get packetThreshold(): number {
+    return this.#reordering.packetThreshold;
+  }
+
+  /** A packet is lost so long after it was sent, once a later one is acknowledged (RFC 9002 §6.1.2), in ms. */
+  get lossDelay(): Duration {
+    return this.#reordering.lossDelay(this.rtt);
   }
 
   /** Probe timeouts since the last acknowledgement. */
@@ -326,11 +331,28 @@ export class LossDetector<Token> {
     this.#firstSampleAt ??= now;
   }
 
+  /** RFC 9002 §6.1: the thresholds learn from packets that were overtaken, and forget when nothing is. */
+  #observeReordering(largestBefore: number, now: Instant): void {
+    // An acknowledgement of what was deemed lost comes at once, so that the largest number in it is the one that counts.
+    for (const packetNumber of this.spurious) this.#observeOvertaken(packetNumber, this.#largestAcked, now);
+    // Any other may have waited for more packets. What the acknowledgement before it reported is certain.
+    for (const packetNumber of this.acked) {
+      if (packetNumber >= largestBefore) break;
+      if (this.sent.isInFlightKind(packetNumber)) this.#observeOvertaken(packetNumber, largestBefore, now);
+    }
+    this.#reordering.onAcked(this.#largestAcked, this.sent.nextPacketNumber);
+  }
+
+  #observeOvertaken(packetNumber: number, overtaker: number, now: Instant): void {
+    const sentAt = this.sent.sentAt(packetNumber);
+    const spread = this.sent.sentAt(overtaker) - sentAt;
+    this.#reordering.onOvertaken({ distance: overtaker - packetNumber, spread, age: now - sentAt }, this.rtt);
+  }
+
   /** RFC 9002 §6.1: finds lost packets, oldest first, and when the next may be lost. */
   #detectLost(now: Instant): void {
     const sent = this.sent;
-    const longestRtt = Math.max(this.rtt.latest, this.rtt.smoothed);
-    const lossDelay = Math.max(this.#timeThreshold * longestRtt, GRANULARITY);
+    const lossDelay = this.lossDelay;
     const lateByNumber = this.#lateByNumber();
     this.#lossAt = undefined;
     this.#persistence.onRoundStart();
@@ -355,7 +377,7 @@ export class LossDetector<Token> {
   /** The largest packet number that is late by number. */
   #lateByNumber(): number {
     const next = this.sent.nextPacketNumber;
-    let limit = this.#largestAcked - this.#packetThreshold;
+    let limit = this.#largestAcked - this.packetThreshold;
     // RFC 9002 §A.10: the threshold assumes no gaps made by the sender, so skipped numbers do not count.
     const { skipped } = this.sent;
     for (let i = skipped.length - 1; i >= 0 && skipped[i]! > limit; i--) {
