@@ -220,7 +220,8 @@ export class LedgerModel {
 
   /** Notes which lost packets the real one need not remember in the input to come. */
   #forget(): void {
-    const lostBefore = this.#now - this.real.probeTimeout + ROUNDING;
+    const lifetime = Math.max(this.real.probeTimeout, 2 * this.real.rtt.smoothed);
+    const lostBefore = this.#now - lifetime + ROUNDING;
     for (const packet of this.#packets) {
       if (packet.state === "lost" && packet.lostAt <= lostBefore) packet.mayBeForgotten = true;
     }

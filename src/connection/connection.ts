@@ -160,6 +160,7 @@ export class ConnectionMachine implements HasDeadline {
       if (opened.isNewPhase)
         this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
       this.#open(path, now);
+      core.arrivingNumber = packetNumber;
       const isEliciting = handleDataPacket(core, opened.payload, now);
       core.acks.onPacketReceived(packetNumber, isEliciting ? ACK_ELICITING : 0, now);
       if (path !== undefined && isNewest) this.#moveTo(path, now);

@@ -101,6 +101,8 @@ export class Core {
   peerClose: CloseIntent | undefined;
   /** Next number in the probe space. */
   nextProbeNumber = 0;
+  /** Number of the data packet whose frames are being handled. */
+  arrivingNumber = 0;
   /** Packets below this number have been repeated by the probes of the current timeout. */
   probedBelow = 0;
   /** RETIRE_CONNECTION_ID frames that the peer has not acknowledged. */

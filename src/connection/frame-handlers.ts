@@ -143,16 +143,17 @@ function handleFrame(core: Core, frame: Frame, now: Instant): number {
 /** Applies an acknowledgement and what recovery makes of it. */
 function onAck(core: Core, frame: AckFrame, now: Instant): number {
   const { recovery } = core;
-  const outcome = recovery.onAckReceived(frame, now);
+  const arrival = core.acks.mayHaveOvertaken(core.arrivingNumber) ? "overtaking" : "in-order";
+  const outcome = recovery.onAckReceived(frame, now, arrival);
   // RFC 9000 §13.1: acknowledging what was never sent is a violation.
   if (outcome === "acked-unsent") return CLOSE_CODE.PROTOCOL_VIOLATION;
   core.keyUpdate?.onAcked(recovery.largestAcked);
-  applyRecovery(core);
+  applyRecovery(core, now);
   return 0;
 }
 
-/** Passes what recovery has just found on to the streams and the congestion controller. */
-export function applyRecovery(core: Core): void {
+/** Passes what recovery has just found on to the streams, the congestion controller and the search for the path's MTU. */
+export function applyRecovery(core: Core, now: Instant): void {
   const { recovery, congestion, counters } = core;
   if (recovery.spurious.length > 0) {
     counters.spuriousLosses += recovery.spurious.length;

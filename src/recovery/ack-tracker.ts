@@ -46,6 +46,9 @@ export const MARKED_CE = 16;
  */
 const ELICIT_AFTER = 16;
 
+/** Numbers before a packet that must have been received for it to count as having overtaken nothing; as in the ledger. */
+const OVERTAKING_LOOKBACK = 4;
+
 /** What the peer asks for with ACK_FREQUENCY. */
 export interface AckFrequency {
   readonly sequence: number;
@@ -199,6 +202,15 @@ export class AckTracker {
   /** The largest packet number received, -1 before the first. */
   get largestReceived(): number {
     return this.#largest;
+  }
+
+  /**
+   * Whether the packet, just opened, may have overtaken others: one of those sent just before it is missing. What is
+   * settled with the peer counts as received.
+   */
+  mayHaveOvertaken(packetNumber: number): boolean {
+    const from = Math.max(packetNumber - OVERTAKING_LOOKBACK, this.#floor);
+    return from < packetNumber && this.#firstMissing(from) < packetNumber;
   }
 
   /** Ranges that the next ACK frame would have. */

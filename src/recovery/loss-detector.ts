@@ -54,6 +54,12 @@ const MAX_BACKOFF_EXPONENT = 16;
  */
 export const MAX_SPAN = 100_000;
 
+/**
+ * Smoothed round trips for which a lost packet is remembered at least. It was lost after one, and the thresholds rise by
+ * another at most, so that nothing is learnt from what comes later than this.
+ */
+const LOST_LIFETIME_RTTS = 2;
+
 /** What the detector reads of an ACK frame. */
 export interface ReceivedAck {
   readonly largest: number;
@@ -61,6 +67,9 @@ export interface ReceivedAck {
   /** Half-open `start, end` pairs, descending. */
   readonly ranges: readonly number[];
 }
+
+/** How an ACK frame came: `"overtaking"` if its packet may have come before others that were sent earlier. */
+export type AckArrival = "in-order" | "overtaking";
 
 /** Starting values that may be chosen; all have defaults. */
 export interface LossDetectorOptions {
@@ -103,6 +112,7 @@ export class LossDetector<Token> {
   #maxAckDelay: Duration;
   #largestAcked = -1;
   #firstSampleAt: Instant | undefined;
+  #lastSampleAt = 0 as Instant;
   /** When the oldest packet in flight is late by time. While it is set there is no probe timeout. */
   #lossAt: Instant | undefined;
   /** Where the probe timeout starts: the newest ack-eliciting packet or the last probe timeout. */
@@ -143,10 +153,10 @@ export class LossDetector<Token> {
   }
 
   /**
-   * Input: an ACK frame. After `"acked-unsent"`, which calls for the end of the connection (RFC 9000 §13.1), nothing has
+   * Input: an ACK frame, and whether its packet may have overtaken others. After `"acked-unsent"`, which calls for the end of the connection (RFC 9000 §13.1), nothing has
    * changed and the lists are empty.
    */
-  onAckReceived(ack: ReceivedAck, now: Instant): AckVerdict {
+  onAckReceived(ack: ReceivedAck, now: Instant, arrival: AckArrival = "in-order"): AckVerdict {
     this.#beginInput(now);
     this.#quietSince = now;
     if (!this.#isPlausible(ack)) return "acked-unsent";
@@ -154,7 +164,8 @@ export class LossDetector<Token> {
     if (this.acked.length === 0 && this.spurious.length === 0) return "ok";
     const largestBefore = this.#largestAcked;
     if (ack.largest > largestBefore) this.#largestAcked = ack.largest;
-    this.#countDelivered(ack, now);
+    this.#countDelivered(now);
+    this.#measureRtt(ack, now, arrival);
     this.#observeReordering(largestBefore, now);
     this.#detectLost(now);
     this.#delivery.onAckEnd(this.rtt.min);
@@ -210,7 +221,7 @@ export class LossDetector<Token> {
     const sent = this.sent;
     if (sent.ackElicitingInFlight > 0) return (this.#probeBaseAt + this.#probeInterval()) as Instant;
     if (sent.lostCount === 0 && (!sent.isEnlarged || sent.bytesInFlight > 0)) return undefined;
-    return (this.#quietSince + this.probeTimeout) as Instant;
+    return (this.#quietSince + this.#lostLifetime) as Instant;
   }
 
   // Getters
@@ -273,7 +284,7 @@ export class LossDetector<Token> {
     this.#delivery.onAckStart();
     const sent = this.sent;
     // RFC 9002 §A.1: state of lost packets is kept for a time, to recognize a spurious loss.
-    sent.forgetLost((now - this.probeTimeout) as Instant, sent.nextPacketNumber - this.#maxSpan);
+    sent.forgetLost((now - this.#lostLifetime) as Instant, sent.nextPacketNumber - this.#maxSpan);
     sent.release();
   }
 
@@ -307,28 +318,43 @@ export class LossDetector<Token> {
     }
   }
 
-  /** Updates round-trip time and delivery state from what was newly acknowledged. */
-  #countDelivered(ack: ReceivedAck, now: Instant): void {
+  /** Updates the delivery state from what was newly acknowledged. */
+  #countDelivered(now: Instant): void {
     const sent = this.sent;
     for (const packetNumber of this.spurious) this.#delivery.onPacketAcked(packetNumber, now);
     if (this.spurious.length > 0) this.#persistence.onAcked();
     let bytes = 0;
-    let elicited = false;
     for (const packetNumber of this.acked) {
       if (!sent.isInFlightKind(packetNumber)) continue;
       bytes += sent.size(packetNumber);
-      if (sent.isAckEliciting(packetNumber)) elicited = true;
       this.#delivery.onPacketAcked(packetNumber, now);
     }
     this.ackEvent.bytes = bytes;
+  }
+
+  /** Takes a sample of the round-trip time if the frame gives one. */
+  #measureRtt(ack: ReceivedAck, now: Instant, arrival: AckArrival): void {
+    const { sent, rtt } = this;
     // RFC 9002 §5.1: a sample needs the largest packet to be new, and one that the peer had to acknowledge.
-    if (!elicited || this.acked[this.acked.length - 1] !== ack.largest) return;
+    if (this.acked[this.acked.length - 1] !== ack.largest || !this.#hasElicited()) return;
+    const sample = now - sent.sentAt(ack.largest);
+    const isOvertaking = arrival === "overtaking" || sent.mayHaveOvertaken(ack.largest);
+    // Deviates from RFC 9002 §5.1: what may have overtaken others is no sample if it is a short one, unless there was no
+    // other for a round trip.
+    if (isOvertaking && sample < rtt.smoothed && rtt.hasSample && now - this.#lastSampleAt <= rtt.smoothed) return;
     // RFC 9002 §5.3: no more than max_ack_delay. Data packets exist only under keys that both sides have, so there is
     // no time before confirmation in which longer delays would have to be believed.
     const ackDelay = Math.min(ack.delayUs / 1000, this.#maxAckDelay);
-    this.rtt.onSample(now - sent.sentAt(ack.largest), ackDelay);
-    this.#delivery.sample.rtt = this.rtt.latest;
+    rtt.onSample(sample, ackDelay, isOvertaking ? "overtaking" : "in-order");
+    // For controllers, which look for the minimum in it.
+    if (!isOvertaking) this.#delivery.sample.rtt = rtt.latest;
+    this.#lastSampleAt = now;
     this.#firstSampleAt ??= now;
+  }
+
+  #hasElicited(): boolean {
+    for (const packetNumber of this.acked) if (this.sent.isAckEliciting(packetNumber)) return true;
+    return false;
   }
 
   /** RFC 9002 §6.1: the thresholds learn from packets that were overtaken, and forget when nothing is. */
@@ -414,6 +440,11 @@ export class LossDetector<Token> {
     this.lossEvent.isPersistent = true;
     this.#persistence.onDeclared();
     this.rtt.onPersistentCongestion();
+  }
+
+  /** How long lost packets are remembered: no shorter than the time thresholds may rise by what they teach. */
+  get #lostLifetime(): Duration {
+    return Math.max(this.probeTimeout, LOST_LIFETIME_RTTS * this.rtt.smoothed);
   }
 
   #probeInterval(): Duration {

@@ -8,7 +8,7 @@
  * time. A packet that was overtaken but not yet deemed lost raises nothing; it shows that the path still reorders, and
  * so keeps what was learnt. The largest observation counts for 16 to 32 round trips: memory is two maxima, one of the
  * current span of 16 round trips and one of the span before, and the older one is dropped when a new span begins. Thus a
- * path that does not reorder, or no longer does, finds its losses as fast as RFC 9002 does.
+ * path that does not reorder, or no longer does, finds its losses as fast as one with fixed thresholds.
  *
  * RFC 8985 §6.2 raises its window step by step. Here the distance is known exactly, because packets are numbered in the
  * order in which they are sent and never twice, so there is nothing to approach.

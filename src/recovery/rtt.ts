@@ -23,9 +23,10 @@ export class RttEstimator {
 
   /**
    * Input: a measured round trip and the part of it that the peer says it held the acknowledgement back, already limited
-   * to the peer's longest ack delay.
+   * to the peer's longest ack delay. What may have overtaken others took a shorter way than most (`"overtaking"`); it
+   * says nothing about the minimum.
    */
-  onSample(sample: Duration, ackDelay: Duration): void {
+  onSample(sample: Duration, ackDelay: Duration, order: "in-order" | "overtaking" = "in-order"): void {
     this.#latest = sample;
     if (!this.#hasSample) {
       // RFC 9002 §5.3: the first sample replaces the assumption.
@@ -36,7 +37,7 @@ export class RttEstimator {
       return;
     }
     // RFC 9002 §5.2: min_rtt ignores the ack delay.
-    if (sample < this.#min) this.#min = sample;
+    if (sample < this.#min && order === "in-order") this.#min = sample;
     // RFC 9002 §5.3: the ack delay is subtracted only while the result stays at or above min_rtt.
     const adjusted = sample >= this.#min + ackDelay ? sample - ackDelay : sample;
     // RFC 9002 §5.3: the variation is taken against the old smoothed value, so it goes first (order of the pseudocode).

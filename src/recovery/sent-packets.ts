@@ -35,6 +35,13 @@ const KEEP_CAPACITY = 1_024;
 const MAX_SKIPPED = 16;
 
 /**
+ * Numbers before a packet that must be acknowledged for it to count as having overtaken nothing. On a path where 2 % of
+ * the packets overtake others, five in a row do so once in three hundred million; on a path that loses 30 % of its packets,
+ * a quarter of all packets still follow four that arrived.
+ */
+const OVERTAKING_LOOKBACK = 4;
+
+/**
  * Every packet of one packet-number space that may still be acknowledged. `Token` is what the owner attaches for frames
  * that need repair when the packet is lost.
  */
@@ -255,6 +262,19 @@ export class SentPackets<Token> extends PacketRows<Token> {
   /** Whether the packet makes the peer acknowledge. */
   isAckEliciting(packetNumber: number): boolean {
     return (this.meta(packetNumber) & ACK_ELICITING) !== 0;
+  }
+
+  /**
+   * Whether the packet, which was acknowledged, may have overtaken others: one of those sent just before it was not
+   * acknowledged.
+   */
+  mayHaveOvertaken(packetNumber: number): boolean {
+    const from = Math.max(packetNumber - OVERTAKING_LOOKBACK, this.#base);
+    for (let before = packetNumber - 1; before >= from; before--) {
+      const state = this.meta(before) & STATE_MASK;
+      if (state === OUTSTANDING || state === LOST) return true;
+    }
+    return false;
   }
 
   /** Whether the packet asks for nothing but whether the path carries its size. */

@@ -116,6 +116,20 @@ describe("reordering (RFC 9000 §13.2.1, draft-ietf-quic-ack-frequency §6.2)", 
     expect(flush(acks, 6)).toMatchObject({ ranges: [0, 4], largest: 3, delayUs: 6000 });
   });
 
+  test("a packet may have overtaken others if one of the four before it is missing (REC-29)", () => {
+    const acks = tracker();
+    receive(acks, 0, 0);
+    expect(acks.mayHaveOvertaken(0)).toBe(false);
+    expect(acks.mayHaveOvertaken(1)).toBe(false);
+    expect(acks.mayHaveOvertaken(2)).toBe(true);
+    receive(acks, 1, 2, 3, 4, 5);
+    expect(acks.mayHaveOvertaken(5)).toBe(true);
+    expect(acks.mayHaveOvertaken(6)).toBe(false);
+    // What is settled with the peer counts as received.
+    acks.onAckAcked(1);
+    expect(acks.mayHaveOvertaken(5)).toBe(false);
+  });
+
   test("missing numbers below the first packet count", () => {
     const acks = tracker();
     receive(acks, 0, 1);

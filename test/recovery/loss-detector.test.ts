@@ -100,6 +100,55 @@ describe("acknowledgements", () => {
     expect(detector.rateSample.rtt).toBeUndefined();
   });
 
+  test("what may have overtaken others gives no sample for the minimum (REC-29)", () => {
+    const detector = measured();
+    send(detector, 110, { count: 20 }); // 1 to 20
+    ack(detector, 150, [10]);
+    expect(detector.rtt.latest).toBe(100);
+    expect(detector.rateSample.rtt).toBeUndefined();
+    // Four predecessors are enough, were they acknowledged before or with it.
+    ack(detector, 190, [[2, 4], 10]);
+    ack(detector, 195, [[2, 8], 10, 15]);
+    expect(detector.rtt.latest).toBe(100);
+    ack(detector, 199, [[2, 8], 10, [15, 19]]);
+    expect([detector.rtt.latest, detector.rtt.min, detector.rateSample.rtt]).toEqual([89, 89, 89]);
+  });
+
+  test("the acknowledgement must not have overtaken others either (REC-29)", () => {
+    const detector = measured();
+    send(detector, 110, { count: 2 });
+    detector.onAckReceived({ largest: 1, delayUs: 0, ranges: [1, 2] }, at(160), "overtaking");
+    expect([detector.acked.length, detector.rtt.latest]).toEqual([1, 100]);
+    expect(detector.rateSample.rtt).toBeUndefined();
+    detector.onAckReceived({ largest: 2, delayUs: 0, ranges: [1, 3] }, at(165), "in-order");
+    expect([detector.rtt.latest, detector.rtt.min]).toEqual([55, 55]);
+  });
+
+  test("without other samples for a round trip, or if it is long, such a one still counts for the average (REC-29)", () => {
+    const detector = measured();
+    send(detector, 110, { count: 20 });
+    ack(detector, 240, [10]);
+    expect(detector.rtt.latest).toBe(130);
+    expect(detector.rateSample.rtt).toBeUndefined();
+    ack(detector, 120 + 240, [15]);
+    expect(detector.rtt.latest).toBe(250);
+    send(detector, 420, { count: 10 });
+    ack(detector, 490, [25]);
+    expect([detector.rtt.latest, detector.rtt.min]).toEqual([70, 100]);
+  });
+
+  test("at 30 % loss the minimum is still found (REC-29)", () => {
+    const detector = measured();
+    for (let i = 1; i <= 400; i++) send(detector, 100 + i);
+    const lost = (i: number) => (i * 7919) % 11 < 3;
+    for (let i = 1; i <= 400; i++) {
+      if (lost(i)) continue;
+      // One packet in ten comes a little earlier than the others.
+      ack(detector, 100 + i + (i % 10 === 0 ? 40 : 40.5), [i]);
+    }
+    expect(detector.rtt.min).toBe(40);
+  });
+
   test("the reported delay counts up to the peer's max_ack_delay (REC-10, RFC 9002 §5.3)", () => {
     const detector = measured();
     detector.setMaxAckDelay(25);

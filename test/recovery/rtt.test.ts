@@ -26,6 +26,16 @@ describe("round-trip time (RFC 9002 §5)", () => {
     expect(rtt.latest).toBe(120);
   });
 
+  test("what may have overtaken others does not lower the minimum (REC-29)", () => {
+    const rtt = new RttEstimator();
+    rtt.onSample(100, 0);
+    rtt.onSample(50, 0, "overtaking");
+    expect([rtt.min, rtt.latest]).toEqual([100, 50]);
+    expect(rtt.smoothed).toBe(0.875 * 100 + 0.125 * 50);
+    rtt.onSample(50, 0);
+    expect(rtt.min).toBe(50);
+  });
+
   test.each([
     { sample: 150, ackDelay: 20, adjusted: 130, why: "the delay is subtracted" },
     { sample: 120, ackDelay: 20, adjusted: 100, why: "down to the minimum exactly" },
