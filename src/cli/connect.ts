@@ -65,7 +65,11 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
   }
 }
 
-function connectOptions(flags: ConnectFlags, signal: AbortSignal): ConnectOptions {
+/** What the options of the command say to the library. */
+export function connectOptions(
+  flags: Pick<ConnectFlags, "host" | "identity" | "timeout" | "linger" | "congestion">,
+  signal: AbortSignal,
+): ConnectOptions {
   return {
     signal,
     timeout: flags.timeout,

@@ -41,6 +41,8 @@ export const FailCode = {
   INTERNAL: 0x104,
   /** It serves another peer and takes no second one. */
   BUSY: 0x105,
+  /** One side measures and the other does not, or not in the same way. */
+  MISMATCH: 0x106,
 } as const;
 
 /** What one side tells the other about the payload. */

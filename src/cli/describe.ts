@@ -4,7 +4,15 @@
  * @module
  */
 import type { Connection } from "../index.ts";
-import type { PathReport } from "./events.ts";
+
+/** The path that carries a connection. */
+export interface PathReport {
+  readonly path: "direct" | "relay";
+  /** The peer's address on this path. */
+  readonly remote: string;
+  /** Smoothed round-trip time in milliseconds. */
+  readonly rtt: number;
+}
 
 /** An address as people write it: `192.0.2.1:443`, `[2001:db8::1]:443`. */
 export function addressText(address: { readonly host: string; readonly port: number }): string {

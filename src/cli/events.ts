@@ -4,15 +4,8 @@
  *
  * @module
  */
-
-/** The path that carries a connection. */
-export interface PathReport {
-  readonly path: "direct" | "relay";
-  /** The peer's address on this path. */
-  readonly remote: string;
-  /** Smoothed round-trip time in milliseconds. */
-  readonly rtt: number;
-}
+import type { BenchReport } from "./bench/report.ts";
+import type { PathReport } from "./describe.ts";
 
 /** One event; `v` and `time` are added when it is written. */
 export type CliEvent =
@@ -51,6 +44,15 @@ export type CliEvent =
     }
   | ({ readonly event: "demo"; readonly sha256: HashReport } & Summary)
   | ({ readonly event: "ticket" } & TicketReport)
+  /** What `bench` has found. */
+  | ({ readonly event: "bench" } & BenchReport)
+  /** The listener's side of it is over: bytes of load in both directions. */
+  | ({
+      readonly event: "measured";
+      readonly sent: number;
+      readonly received: number;
+      readonly seconds: number;
+    } & PathReport)
   /** The last event of commands with a connection: the command ends with this code. */
   | { readonly event: "closed"; readonly exit: number };
 

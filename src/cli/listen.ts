@@ -6,6 +6,7 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { type CongestionName, type Listener, type ListenOptions, listen, type PeerStream } from "../index.ts";
+import { serveBench } from "./bench/server.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { FailCode } from "./control-codec.ts";
 import { addressText, pathReport } from "./describe.ts";
@@ -36,6 +37,7 @@ interface ListenFlags {
   readonly uses?: number;
   readonly linger: number;
   readonly congestion?: CongestionName;
+  readonly bench?: true;
   readonly json?: true;
 }
 
@@ -64,6 +66,7 @@ export function listenCommand(): Command {
     )
     .addOption(lingerOption())
     .addOption(congestionOption())
+    .option("--bench", "measure the connection instead: the other side runs `punchline bench`")
     .addOption(jsonOption("stderr"))
     .action((flags: ListenFlags) => runCommand(payloadOptions(flags), (context) => run(flags, context)));
 }
@@ -71,15 +74,15 @@ export function listenCommand(): Command {
 async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
   // Whatever is wrong with our own end is said before anybody uses up a ticket.
-  const input = openInput();
-  const output = openOutput();
+  const ends = flags.bench === true ? undefined : { input: openInput(), output: openOutput() };
   const startedAt = performance.now();
   const listener = await listen({ ...listenOptions(flags), signal });
   try {
     if (flags.ticketFile !== undefined) await writeTicketFile(flags.ticketFile, listener.ticket);
     const ticket = String(listener.ticket);
     const addresses = listener.ticket.addresses.map(addressText);
-    reporter.report({ event: "listening", ticket, addresses, command: connectCommandLine(ticket) });
+    const command = commandLine(ends === undefined ? "bench" : "connect", ticket);
+    reporter.report({ event: "listening", ticket, addresses, command });
     const stream = await firstPeer(listener, signal);
     void turnAwayOthers(listener);
     reporter.report({
@@ -89,10 +92,11 @@ async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
       ...pathReport(stream.connection),
     });
     reporter.note(`The other side's public key is ${stream.connection.peerKey}.`);
-    await new Session({ stream, input, output, reporter, signal }).run();
+    if (ends === undefined) await serveBench(stream, context);
+    else await new Session({ stream, ...ends, reporter, signal }).run();
   } finally {
-    input.stream.destroy();
-    output.destroy();
+    ends?.input.stream.destroy();
+    ends?.output.destroy();
     void listener.close();
   }
 }
@@ -127,7 +131,7 @@ async function turnAwayOthers(listener: Listener): Promise<void> {
 }
 
 /** What to run on the other machine: as we were called ourselves, with `npx` unless we are installed. */
-function connectCommandLine(ticket: string): string {
+function commandLine(command: "connect" | "bench", ticket: string): string {
   const isInstalled = process.env.npm_command !== "exec" && basename(process.argv[1] ?? "") === "punchline";
-  return `${isInstalled ? "" : "npx "}punchline connect ${ticket}`;
+  return `${isInstalled ? "" : "npx "}punchline ${command} ${ticket}`;
 }

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { benchCommand } from "./bench/command.ts";
 import { reportFailure } from "./command.ts";
 import { connectCommand } from "./connect.ts";
 import { demoCommand } from "./demo.ts";
@@ -44,7 +45,7 @@ function buildProgram(): Command {
     .description("An encrypted, reliable stream between two programs that hold a ticket.")
     .version(packageVersion(), "-V, --version", "print the version")
     .addHelpText("after", AFTER_HELP);
-  for (const command of [listenCommand(), connectCommand(), ticketCommand(), demoCommand()]) {
+  for (const command of [listenCommand(), connectCommand(), benchCommand(), ticketCommand(), demoCommand()]) {
     program.addCommand(command);
   }
   return reportErrorsOurselves(program);

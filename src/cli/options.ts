@@ -48,7 +48,7 @@ export function identityOption(): Option {
 }
 
 /** Reads seconds, with fractions, as milliseconds. */
-function parseSeconds(text: string): number {
+export function parseSeconds(text: string): number {
   const seconds = text.trim() === "" ? Number.NaN : Number(text);
   if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
     throw new InvalidArgumentError(`Give a number of seconds above 0, at most ${MAX_SECONDS}.`);

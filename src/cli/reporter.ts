@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type CliEvent, epochNow, type PathReport, type Reporter, type Summary } from "./events.ts";
+import type { PathReport } from "./describe.ts";
+import { type CliEvent, epochNow, type Reporter, type Summary } from "./events.ts";
 import { formatBytes, formatDuration, formatRate, printable } from "./format.ts";
 
 // Specification
@@ -120,8 +121,13 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
         `          ${event.sha256.received} received${event.sha256.isEqual ? ", equal" : ": NOT EQUAL"}`,
         summaryLine(event),
       ];
+    case "measured":
+      return [
+        `Measured for ${formatDuration(event.seconds * 1000)}: ${formatBytes(event.sent)} sent, ${formatBytes(event.received)} received.`,
+      ];
     // Printed by the commands that have them, or said by the exit code.
     case "ticket":
+    case "bench":
     case "closed":
       return [];
   }

@@ -16,8 +16,8 @@ import { type ControlMessage, FailCode } from "./control-codec.ts";
 import { pathReport } from "./describe.ts";
 import type { Reporter, Summary } from "./events.ts";
 import { ExitCode, Failure, localFailure, toFailure } from "./failure.ts";
-import { printable } from "./format.ts";
 import { Meter } from "./meter.ts";
+import { closedFailure, peerFailure } from "./peer-failure.ts";
 import type { Input, Output } from "./stdio.ts";
 
 // Implementation
@@ -317,18 +317,6 @@ function failCode(failure: Failure): number | undefined {
     default:
       return FailCode.INTERNAL;
   }
-}
-
-/** A peer that could not say FAILED on its control stream says it when it closes. */
-function closedFailure(error: PunchlineError): Failure {
-  const { code, peerCode, message } = error;
-  const isVerdict = code === "ERR_CLOSED_BY_PEER" && peerCode !== undefined && peerCode >= FailCode.INTERRUPTED;
-  return isVerdict ? peerFailure(peerCode, message) : toFailure(error);
-}
-
-function peerFailure(code: number, reason: string): Failure {
-  const words = printable(reason) || `code 0x${code.toString(16)}`;
-  return new Failure(`the other side stopped: ${words}`, { code: "ERR_PEER_FAILED", exit: ExitCode.CUT });
 }
 
 function integrityFailure(message: string): Failure {
