@@ -286,7 +286,7 @@ export class LedgerModel {
   }
 
   get #probeDeadline(): number {
-    const timeout = this.real.probeTimeout;
+    const timeout = this.real.rtt.probeDelay(25);
     return this.#probeBaseAt + Math.min(timeout * 2 ** this.#probeCount, Math.max(timeout, MAX_PROBE_INTERVAL));
   }
 

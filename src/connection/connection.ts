@@ -236,7 +236,10 @@ export class ConnectionMachine implements HasDeadline {
     core.acks.handleTimeout(now);
     const verdict = core.recovery.handleTimeout(now);
     if (verdict === "lost") applyRecovery(core);
-    if (verdict === "probe") core.probedBelow = 0;
+    if (verdict === "probe") {
+      core.probedBelow = 0;
+      core.skippedNumbers.onProbeTimeout();
+    }
     this.#afterFrames(now);
   }
 

@@ -11,6 +11,7 @@ import { createController } from "../congestion/create.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
+import { SkippedNumbers } from "../recovery/skipped-numbers.ts";
 import type { StreamToken } from "../stream/stream-events.ts";
 import { Streams } from "../stream/streams.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
@@ -74,6 +75,7 @@ export class Core {
   readonly acks: AckTracker;
   readonly congestion: CongestionController;
   readonly pacer: Pacer;
+  readonly skippedNumbers: SkippedNumbers;
   readonly paths: Paths;
   readonly liveness: Liveness;
   readonly datagrams = new DatagramQueue();
@@ -150,6 +152,7 @@ export class Core {
       random: () => uniform(random),
     });
     this.pacer = new Pacer(config.datagramSize);
+    this.skippedNumbers = new SkippedNumbers(() => uniform(random));
     this.paths = new Paths(random);
     this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
   }

@@ -67,7 +67,10 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   if (budget === 0 && !core.acks.shouldAckNow(now)) return undefined;
 
   const segmentSize = core.datagramSize;
-  const first = core.recovery.sent.nextPacketNumber;
+  const { sent: ledger } = core.recovery;
+  // Between batches only: the numbers of a batch are consecutive.
+  if (core.skippedNumbers.takeDue(ledger.nextPacketNumber)) ledger.skip(ledger.nextPacketNumber);
+  const first = ledger.nextPacketNumber;
   const room = Math.min(MAX_BATCH_BYTES, path.allowance);
   const buffer = core.pool.take();
   let total = 0;
@@ -188,10 +191,14 @@ function buildDataPacket(
   const hasAck = writeAck(core, now);
   const afterAck = writer.offset;
   if (limits.mayCarryData) {
+    // A probe is answered at once, whatever the peer was asked to do otherwise (draft-ietf-quic-ack-frequency §7).
+    const isProbe = core.recovery.probesPending > 0;
+    if (isProbe && writer.remaining > 0) writer.u8(FRAME_TYPE.IMMEDIATE_ACK);
+    const beforeContent = writer.offset;
     writeControl(core);
     writeDatagrams(core);
     if (writer.remaining >= MIN_USEFUL_ROOM) core.streams.fill(writer, ledger);
-    if (writer.offset === afterAck && core.recovery.probesPending > 0) writeProbe(core);
+    if (writer.offset === beforeContent && isProbe) repeatOldest(core);
   } else if (hasAck && core.acks.shouldElicitAck) {
     writer.u8(FRAME_TYPE.PING);
   }
@@ -264,8 +271,8 @@ function writeDatagrams(core: Core): void {
   }
 }
 
-/** A probe without new data repeats the oldest data in flight, or asks for an answer with PING (RFC 9002 §6.2.4). */
-function writeProbe(core: Core): void {
+/** A probe without new data repeats the oldest data in flight, if there is any (RFC 9002 §6.2.4). */
+function repeatOldest(core: Core): void {
   const { sent: ledger } = core.recovery;
   const repeated = ledger.nextInFlight(core.probedBelow) ?? core.recovery.oldestInFlight;
   if (repeated !== undefined && ledger.streamRangeCount(repeated) > 0) {
@@ -273,7 +280,6 @@ function writeProbe(core: Core): void {
     requeue(core, repeated);
     core.streams.fill(writer, ledger);
   }
-  if (writer.remaining >= 1) writer.u8(FRAME_TYPE.PING);
 }
 
 /** Lets the content of a packet be sent again, without calling the packet lost. */

@@ -448,7 +448,7 @@ export class LossDetector<Token> {
   }
 
   #probeInterval(): Duration {
-    const timeout = this.probeTimeout;
+    const timeout = this.rtt.probeDelay(this.#maxAckDelay);
     // Deviates from RFC 9002 §6.2.1: the pause between probes stops doubling at MAX_PROBE_INTERVAL.
     const longest = Math.max(timeout, MAX_PROBE_INTERVAL);
     return Math.min(timeout * 2 ** Math.min(this.#probeCount, MAX_BACKOFF_EXPONENT), longest);

@@ -13,6 +13,11 @@ export const INITIAL_RTT: Duration = 333;
 /** Resolution of timers, in ms (RFC 9002 §6.1.2); also what Node's timers can do. */
 export const GRANULARITY: Duration = 1;
 
+// Implementation
+
+/** Mean deviations that an acknowledgement may be late before it is asked for; a probe too early costs two packets. */
+const PROBE_VARIANCE_WEIGHT = 2;
+
 /** Estimates the round-trip time of one path from samples; see RFC 9002 §5. */
 export class RttEstimator {
   #hasSample = false;
@@ -60,9 +65,18 @@ export class RttEstimator {
     this.#variance = initialRtt / 2;
   }
 
-  /** How long to wait for an acknowledgement before probing, without backoff (RFC 9002 §6.2.1). */
+  /** The probe timeout of RFC 9002 §6.2.1, by which all that waits for the peer to fall silent is measured. */
   probeTimeout(maxAckDelay: Duration): Duration {
     return this.#smoothed + Math.max(4 * this.#variance, GRANULARITY) + maxAckDelay;
+  }
+
+  /** How long to wait for an acknowledgement before probing, without backoff. */
+  probeDelay(maxAckDelay: Duration): Duration {
+    // Before anything is measured, the assumption needs all the room that it gives.
+    if (!this.#hasSample) return this.probeTimeout(maxAckDelay);
+    // Deviates from RFC 9002 §6.2.1: twice the variation, so that the end of a transfer is probed after two round trips
+    // even when only one was measured; RFC 8985 §7.2 waits as long.
+    return this.#smoothed + Math.max(PROBE_VARIANCE_WEIGHT * this.#variance, GRANULARITY) + maxAckDelay;
   }
 
   /** Whether anything was measured yet; before that the smoothed value is an assumption. */

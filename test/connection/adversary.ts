@@ -21,6 +21,7 @@ import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { deriveTicketKeys } from "../../src/crypto/ticket-keys.ts";
 import { ticketCore } from "../../src/ticket/ticket.ts";
 import type { Address } from "../../src/util/machine.ts";
+import { RangeSet } from "../../src/util/range-set.ts";
 import type { Frame } from "../../src/wire/frame.ts";
 import { decodeFrame, encodeFrame } from "../../src/wire/frame-codec.ts";
 import { decodeInit, decodeResp, encodeInit, encodeResp } from "../../src/wire/handshake-datagram.ts";
@@ -88,8 +89,9 @@ export class Adversary {
   readonly #connection: ConnectionMachine | undefined;
   readonly #next = { data: 0, probe: 0 };
   readonly #held: Sent[] = [];
+  /** Numbers of the data packets that were opened. */
+  readonly #received = new RangeSet();
   #id = 0;
-  #highest = -1;
 
   private constructor(options: {
     pair: Pair;
@@ -267,9 +269,24 @@ export class Adversary {
     throw new Error("the victim never falls silent");
   }
 
-  /** Acknowledges all packets up to `largest`. */
+  /** Acknowledges what was opened up to `largest`, but not the numbers that the victim has given up. */
   acknowledge(largest: number): void {
-    this.deliver("data", [ackOf(0, largest)]);
+    this.deliver("data", [this.acknowledgement(largest)]);
+  }
+
+  /** The frame that {@link acknowledge} delivers. */
+  acknowledgement(largest: number): Frame {
+    const ranges: number[] = [];
+    for (let i = this.#received.rangeCount - 1; i >= 0; i--) {
+      const start = this.#received.start(i);
+      if (start <= largest) ranges.push(start, Math.min(this.#received.end(i), largest + 1));
+    }
+    return { type: "ack", largest: ranges[1]! - 1, delayUs: 0, ranges, ecn: undefined };
+  }
+
+  /** Counts a data packet that the test has opened itself. */
+  noteOpened(packetNumber: number): void {
+    this.#received.add(packetNumber, packetNumber + 1);
   }
 
   /** Lets time pass without anything arriving. What the victim sends is left to be taken, or lost with the next call. */
@@ -296,7 +313,7 @@ export class Adversary {
 
   /** Highest number of a data packet that {@link take} has seen. */
   get highest(): number {
-    return this.#highest;
+    return this.#received.last ?? -1;
   }
 
   /** Events of the victim's connection so far. */
@@ -310,7 +327,7 @@ export class Adversary {
       const opened = this.keys.opener.open(bytes);
       if (opened === undefined) continue;
       const { space, packetNumber, payload } = opened;
-      if (space === "data") this.#highest = Math.max(this.#highest, packetNumber);
+      if (space === "data") this.noteOpened(packetNumber);
       seen.push({ space, packetNumber, size: bytes.length, to, frames: framesOf(payload) });
     }
     return seen;

@@ -6,7 +6,7 @@
 import { describe, expect, test } from "vitest";
 import { CLOSE_CODE } from "../../src/wire/codes.ts";
 import type { Frame } from "../../src/wire/frame.ts";
-import { Adversary, ackOf, closeIn, framesIn } from "./adversary.ts";
+import { Adversary, closeIn, framesIn } from "./adversary.ts";
 
 const ROLES = ["initiator", "responder"] as const;
 
@@ -256,11 +256,13 @@ describe.each(ROLES)("batches to the %s", (role) => {
             expect(opened!.packetNumber).toBeGreaterThan(number);
             if (at > 0) expect(opened!.packetNumber).toBe(number + 1);
             number = opened!.packetNumber;
+            adversary.noteOpened(number);
           }
         }
         if (total > batch.segmentSize) {
           batches += 1;
-          expect(batch.segmentSize).toBe(1_200);
+          // What the search for the MTU found, or what it began with.
+          expect([1_200, 1_472]).toContain(batch.segmentSize);
         }
       }
       adversary.acknowledge(number);
@@ -283,5 +285,5 @@ test("CONN-25: packets that cannot be filled are padded, so that one batch takes
 
 /** Acknowledges everything so far. */
 function acks(adversary: Adversary): Frame[] {
-  return adversary.highest < 0 ? [] : [ackOf(0, adversary.highest)];
+  return adversary.highest < 0 ? [] : [adversary.acknowledgement(adversary.highest)];
 }

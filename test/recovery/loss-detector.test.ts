@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { LossDetector, MAX_PROBE_INTERVAL, MAX_SPAN } from "../../src/recovery/loss-detector.ts";
 import { ACK_ONLY, ack, at, DATA, send } from "./support.ts";
 
-/** A detector that has measured 100 ms once: probe timeout 100 + 4 x 50 + 25 = 325 ms; the next number is 1. */
+/** A detector that has measured 100 ms once: it probes after 100 + 2 x 50 + 25 = 225 ms; the next number is 1. */
 function measured(): LossDetector<string> {
   const detector = new LossDetector<string>();
   send(detector, 0);
@@ -316,17 +316,17 @@ describe("probe timeout (RFC 9002 §6.2)", () => {
     const detector = measured();
     send(detector, 200, { count: 3 });
     const due = detector.nextTimeout()!;
-    expect(due).toBe(525);
-    expect(detector.handleTimeout(at(524))).toBe("none");
+    expect(due).toBe(425);
+    expect(detector.handleTimeout(at(424))).toBe("none");
     expect(detector.handleTimeout(due)).toBe("probe");
     expect(detector.lost).toEqual([]);
     expect(detector.sent.bytesInFlight).toBe(3600);
     expect([detector.probesPending, detector.oldestInFlight]).toEqual([2, 1]);
-    send(detector, 525, { flags: ACK_ONLY });
+    send(detector, 425, { flags: ACK_ONLY });
     expect(detector.probesPending).toBe(2);
-    send(detector, 525, { count: 2 });
+    send(detector, 425, { count: 2 });
     expect(detector.probesPending).toBe(0);
-    send(detector, 525);
+    send(detector, 425);
     expect(detector.probesPending).toBe(0);
   });
 
@@ -342,7 +342,7 @@ describe("probe timeout (RFC 9002 §6.2)", () => {
       expect(detector.handleTimeout(due)).toBe("probe");
       send(detector, now);
     }
-    expect(pauses.slice(0, 7)).toEqual([325, 650, 1300, 2000, 2000, 2000, 2000]);
+    expect(pauses.slice(0, 7)).toEqual([225, 450, 900, 1800, 2000, 2000, 2000]);
     expect(pauses[39]).toBe(MAX_PROBE_INTERVAL);
     expect(detector.probeCount).toBe(40);
     ack(detector, now + 100, [41]);
@@ -355,18 +355,18 @@ describe("probe timeout (RFC 9002 §6.2)", () => {
     send(detector, 0);
     ack(detector, 5000, [0]);
     send(detector, 6000);
-    expect(detector.nextTimeout()).toBe(6000 + 15_025);
-    detector.handleTimeout(at(21_025));
-    expect(detector.nextTimeout()).toBe(21_025 + 15_025);
+    expect(detector.nextTimeout()).toBe(6000 + 10_025);
+    detector.handleTimeout(at(16_025));
+    expect(detector.nextTimeout()).toBe(16_025 + 10_025);
   });
 
   test("an acknowledgement of nothing new does not end the doubling", () => {
     const detector = measured();
     send(detector, 200);
-    detector.handleTimeout(at(525));
-    ack(detector, 530, [0]);
+    detector.handleTimeout(at(425));
+    ack(detector, 430, [0]);
     expect([detector.probeCount, detector.probesPending]).toEqual([1, 2]);
-    ack(detector, 540, [1]);
+    ack(detector, 440, [1]);
     expect([detector.probeCount, detector.probesPending]).toEqual([0, 0]);
   });
 
@@ -379,7 +379,7 @@ describe("probe timeout (RFC 9002 §6.2)", () => {
     expect(detector.nextTimeout()).toBe(200 + 97.5 * 1.125);
     detector.handleTimeout(detector.nextTimeout()!);
     // Back to the probe timeout of packet 3.
-    expect(detector.nextTimeout()).toBe(220 + detector.probeTimeout);
+    expect(detector.nextTimeout()).toBe(220 + detector.rtt.probeDelay(25));
   });
 
   test("the deadline lies in the future after every expiry, even when the timer fires hours late", () => {

@@ -67,8 +67,8 @@ describe("opening", () => {
     // After the first message, before the first flight.
     run.world.at(60, () => run.hosts.listener.link.down.dropNext(2));
     run.world.run({ for: 3_000 });
-    // One sample of 100 ms from the handshake: 100 + 4 · 50 + 25.
-    expect(run.timeOf("listener", "incoming")).toBe(100 + 325 + 50);
+    // One sample of 100 ms from the handshake: 100 + 2 · 50 + 25.
+    expect(run.timeOf("listener", "incoming")).toBe(100 + 225 + 50);
   });
 });
 
