@@ -5,6 +5,7 @@
  */
 import type { CongestionName } from "../congestion/create.ts";
 import type { Duration } from "../util/time.ts";
+import { MAX_DATAGRAM_SIZE } from "../wire/datagram.ts";
 
 /** What can be chosen for a connection. */
 export interface Config {
@@ -16,8 +17,8 @@ export interface Config {
   readonly maxAckDelay: Duration;
   /** Shortest such time that the peer may ask for, in ms. */
   readonly minAckDelay: Duration;
-  /** Bytes of a UDP payload. */
-  readonly datagramSize: number;
+  /** Most bytes of a UDP payload that the search for the path's MTU tries; 1200 switches it off. */
+  readonly maxDatagramSize: number;
   /** Who decides how much may be in flight. */
   readonly congestion: CongestionName;
   /** Initial credit that the peer gets for all its streams, in bytes. */
@@ -49,8 +50,8 @@ export const DEFAULT_CONFIG: Config = {
   maxAckDelay: 25,
   // What a timer of Node can do.
   minAckDelay: 1,
-  // RFC 9000 §14: every path must carry 1200 bytes; nothing larger is assumed.
-  datagramSize: 1200,
+  // What UDP can carry over IPv4: the interface decides.
+  maxDatagramSize: MAX_DATAGRAM_SIZE,
   congestion: "new-reno",
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
   maxData: 3 * 1024 * 1024,

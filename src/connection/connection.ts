@@ -20,7 +20,7 @@ import { type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
-import { MIN_PACKET_SIZE, PACKET_OVERHEAD } from "../wire/packet-header.ts";
+import { MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
@@ -30,13 +30,9 @@ import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.t
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
-import { buildBatch, buildClose, buildProbe } from "./packet-builder.ts";
+import { buildBatch, buildClose, buildMtuProbe, buildProbe } from "./packet-builder.ts";
+import { followMtu, maxDatagramLength, onMtuProbeRefused } from "./path-mtu.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
-
-// Specification
-
-/** Bytes of a DATAGRAM frame beside its data: type and length (RFC 9221 §4). */
-const DATAGRAM_FRAME_OVERHEAD = 3;
 
 /** Where a connection is in its life. */
 export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "closed";
@@ -88,7 +84,7 @@ export interface DialingOptions {
 }
 
 /** What every connection of an endpoint is made of. */
-export type ConnectionOptions = Pick<CoreOptions, "role" | "config" | "random" | "pool">;
+export type ConnectionOptions = Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu">;
 
 /** Makes the keys of a connection once the listener has picked the AEAD. */
 export type MakeKeys = (secrets: SessionSecrets, aead: 1 | 2) => Keys;
@@ -235,12 +231,20 @@ export class ConnectionMachine implements HasDeadline {
     core.keyUpdate!.handleTimeout(core.keys, now);
     core.acks.handleTimeout(now);
     const verdict = core.recovery.handleTimeout(now);
-    if (verdict === "lost") applyRecovery(core);
+    if (verdict === "lost") applyRecovery(core, now);
     if (verdict === "probe") {
       core.probedBelow = 0;
       core.skippedNumbers.onProbeTimeout();
     }
     this.#afterFrames(now);
+  }
+
+  /** Input: an MTU probe of this connection or another left in fragments or not at all. */
+  onMtuProbeRefused(via: SocketId, to: Address, size: number, now: Instant): void {
+    const path = this.#core.paths.find(via, to);
+    if (path === undefined) return;
+    this.#host.touch(this);
+    onMtuProbeRefused(this.#core, path, size, now);
   }
 
   /** Input: a first message was answered at this source; the peer may come from there. */
@@ -378,7 +382,8 @@ export class ConnectionMachine implements HasDeadline {
     const probe = buildProbe(core, core.keys, now);
     if (probe !== undefined || this.#state !== "open") return probe;
     this.#core.keyUpdate!.update(core.keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
-    return buildBatch(core, core.keys, now);
+    followMtu(core);
+    return buildMtuProbe(core, core.keys, now) ?? buildBatch(core, core.keys, now);
   }
 
   /** Output: the next event. */
@@ -429,9 +434,7 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Longest datagram that {@link sendDatagram} takes now, in bytes. */
   get maxDatagramLength(): number {
-    const { datagramSize, peerMaxDatagramFrame } = this.#core;
-    // RFC 9221 §3: a peer that takes no datagrams says 0.
-    return Math.max(0, Math.min(datagramSize - PACKET_OVERHEAD, peerMaxDatagramFrame) - DATAGRAM_FRAME_OVERHEAD);
+    return maxDatagramLength(this.#core);
   }
 
   /** What can be measured. */

@@ -16,7 +16,9 @@ import type { StreamToken } from "../stream/stream-events.ts";
 import { Streams } from "../stream/streams.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { Deque } from "../util/deque.ts";
+import type { Address, SocketId } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
+import { BASE_DATAGRAM_SIZE, MAX_DATAGRAM_SIZE } from "../wire/datagram.ts";
 import type { CloseIntent } from "./closing.ts";
 import type { Config } from "./config.ts";
 import { type LocalConnectionIds, RemoteConnectionIds } from "./connection-ids.ts";
@@ -25,7 +27,7 @@ import type { ConnectionEvent } from "./events.ts";
 import type { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { Liveness } from "./liveness.ts";
-import { Paths } from "./paths.ts";
+import { type Path, Paths } from "./paths.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -49,7 +51,16 @@ export interface Counters {
   datagramsDropped: number;
   /** Packets that were declared lost and acknowledged afterwards. */
   spuriousLosses: number;
+  /** Packets that only asked whether the path carries their size. */
+  mtuProbesSent: number;
+  /** Those of them that were lost; they are not among `packetsLost`. */
+  mtuProbesLost: number;
+  /** Times that a path ceased to carry large datagrams. */
+  mtuBlackHoles: number;
 }
+
+/** The MTU of the interface by which datagrams to `remote` leave, in bytes with the headers of IP; `undefined` if unknown. */
+export type InterfaceMtu = (via: SocketId, remote: Address) => number | undefined;
 
 /** What a core is made of. */
 export interface CoreOptions {
@@ -57,6 +68,7 @@ export interface CoreOptions {
   readonly config: Config;
   readonly random: (size: number) => Uint8Array;
   readonly pool: BufferPool;
+  readonly interfaceMtu: InterfaceMtu;
   readonly localIds: LocalConnectionIds;
   /** A connection id that is free on this endpoint and leads to this connection from now on. */
   readonly newId: () => Uint8Array;
@@ -70,6 +82,7 @@ export class Core {
   readonly config: Config;
   readonly random: (size: number) => Uint8Array;
   readonly pool: BufferPool;
+  readonly interfaceMtu: InterfaceMtu;
   readonly streams: Streams;
   readonly recovery = new LossDetector<Token>();
   readonly acks: AckTracker;
@@ -94,6 +107,9 @@ export class Core {
     retransmittedBytes: 0,
     datagramsDropped: 0,
     spuriousLosses: 0,
+    mtuProbesSent: 0,
+    mtuProbesLost: 0,
+    mtuBlackHoles: 0,
   };
   keys: Keys | undefined;
   keyUpdate: KeyUpdate | undefined;
@@ -122,9 +138,15 @@ export class Core {
     isAppLimited: false,
   };
   /** Largest UDP payload that the peer takes. */
-  peerMaxDatagramSize = 65_507;
+  peerMaxDatagramSize = MAX_DATAGRAM_SIZE;
   /** Largest DATAGRAM frame that the peer takes, 0 for none. */
-  peerMaxDatagramFrame = 65_507;
+  peerMaxDatagramFrame = MAX_DATAGRAM_SIZE;
+  /** Bytes of each UDP payload of data on the active path; `path-mtu.ts` keeps it. */
+  datagramSize = BASE_DATAGRAM_SIZE;
+  /** The path whose size that is. */
+  sizedPath: Path | undefined;
+  /** The path that an MTU probe is on its way on. */
+  probedPath: Path | undefined;
 
   constructor(options: CoreOptions, now: Instant) {
     const { role, config, random } = options;
@@ -132,6 +154,7 @@ export class Core {
     this.config = config;
     this.random = random;
     this.pool = options.pool;
+    this.interfaceMtu = options.interfaceMtu;
     this.localIds = options.localIds;
     this.newId = options.newId;
     this.retireId = options.retireId;
@@ -148,10 +171,10 @@ export class Core {
     });
     this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay, minAckDelay: config.minAckDelay });
     this.congestion = createController(config.congestion, {
-      mtu: config.datagramSize,
+      mtu: BASE_DATAGRAM_SIZE,
       random: () => uniform(random),
     });
-    this.pacer = new Pacer(config.datagramSize);
+    this.pacer = new Pacer(BASE_DATAGRAM_SIZE);
     this.skippedNumbers = new SkippedNumbers(() => uniform(random));
     this.paths = new Paths(random);
     this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
@@ -165,11 +188,6 @@ export class Core {
   /** Number of the next data packet. */
   get nextDataNumber(): number {
     return this.recovery.sent.nextPacketNumber;
-  }
-
-  /** Bytes of each UDP payload of data on the active path. */
-  get datagramSize(): number {
-    return Math.min(this.config.datagramSize, this.peerMaxDatagramSize);
   }
 }
 

@@ -38,6 +38,21 @@ export class DatagramQueue {
     return data;
   }
 
+  /** Command: drops the datagrams that are longer than `limit` bytes. Returns how many. */
+  dropLonger(limit: number): number {
+    let dropped = 0;
+    for (let left = this.#queue.length; left > 0; left--) {
+      const data = this.shift()!;
+      if (data.length > limit) {
+        dropped += 1;
+        continue;
+      }
+      this.#queue.push(data);
+      this.#bytes += data.length;
+    }
+    return dropped;
+  }
+
   /** Datagrams that wait. */
   get length(): number {
     return this.#queue.length;

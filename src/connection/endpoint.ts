@@ -26,6 +26,7 @@ import { encodeParameters } from "../wire/parameters.ts";
 import { Acceptor, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
 import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
+import type { InterfaceMtu } from "./core.ts";
 import { Dial } from "./dial.ts";
 import type { EndpointEvent } from "./endpoint-events.ts";
 import { keysFor } from "./keys.ts";
@@ -45,6 +46,8 @@ export interface EndpointOptions {
   readonly unixTime: () => number;
   readonly pool: BufferPool;
   readonly sockets: readonly { readonly id: SocketId; readonly family: 4 | 6 }[];
+  /** Unknown unless given. */
+  readonly interfaceMtu?: InterfaceMtu;
   /** Static key of a listener; a dialling endpoint has one for each call. */
   readonly identity: KeyPair;
   readonly config: Config;
@@ -135,16 +138,21 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     }
   }
 
+  onMtuProbeRefused(via: SocketId, to: Address, size: number, now: Instant): void {
+    this.#advance(now);
+    for (const connection of this.#connections) connection.onMtuProbeRefused(via, to, size, this.#now);
+  }
+
   // Commands
 
   /** Calls the listener of a ticket. The connection tells by events what becomes of it. */
   connect(options: ConnectOptions, now: Instant): ConnectionMachine {
     this.#advance(now);
     const { ticket, identity } = options;
-    const { random, sockets } = this.#options;
+    const { random, sockets, pool, interfaceMtu = unknownMtu } = this.#options;
     const config = options.config ?? this.#options.config;
     const ticketKeys = deriveTicketKeys({ key: ticket.key, secret: ticket.secret, core: ticketCore(ticket) });
-    const connection = ConnectionMachine.initiator(this.#host, { config, random, pool: this.#options.pool }, this.#now);
+    const connection = ConnectionMachine.initiator(this.#host, { config, random, pool, interfaceMtu }, this.#now);
     const parameters = {
       ...localParameters(config, connection.connectionIds),
       attempt: random(ATTEMPT_SIZE),
@@ -286,10 +294,10 @@ export class EndpointMachine implements Machine<EndpointEvent> {
 
   /** Makes the connection for a verified first message, and the answer to it. */
   #openHalf(half: HalfOpenOptions, now: Instant): HalfOpened | undefined {
-    const { random, config, pool } = this.#options;
+    const { random, config, pool, interfaceMtu = unknownMtu } = this.#options;
     const aead = chooseAead(half.offer.aeads, config.aeads);
     if (aead === undefined) return undefined;
-    const connection = ConnectionMachine.responder(this.#host, { config, random, pool }, now);
+    const connection = ConnectionMachine.responder(this.#host, { config, random, pool, interfaceMtu }, now);
     const parameters = { ...localParameters(config, connection.connectionIds), aeads: [aead] };
     const payload = encodeParameters(parameters, random(1)[0]!);
     const { core2, session } = half.received.respond(payload, keyPairFromSeed(random(32)));
@@ -366,4 +374,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   #advance(now: Instant): void {
     if (now > this.#now) this.#now = now;
   }
+}
+
+function unknownMtu(): undefined {
+  return undefined;
 }

@@ -14,6 +14,7 @@ import { Reader } from "../wire/reader.ts";
 import { MAX_ACTIVE_IDS } from "./connection-ids.ts";
 import type { Core } from "./core.ts";
 import { requeue } from "./packet-builder.ts";
+import { onRecovered } from "./path-mtu.ts";
 import type { Path } from "./paths.ts";
 
 // Implementation
@@ -169,6 +170,7 @@ export function applyRecovery(core: Core, now: Instant): void {
     congestion.onAck(recovery.ackEvent);
     for (const packetNumber of recovery.acked) settle(core, packetNumber);
   }
+  onRecovered(core, now);
 }
 
 /** The content of a packet has arrived. */

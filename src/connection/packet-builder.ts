@@ -8,11 +8,11 @@
  *
  * @module
  */
-import { ACK_ELICITING, IN_FLIGHT } from "../recovery/sent-packets.ts";
+import { ACK_ELICITING, IN_FLIGHT, MTU_PROBE } from "../recovery/sent-packets.ts";
 import type { Transmit } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 import { ackFrameLength, encodeAckFrame } from "../wire/ack-frame.ts";
-import { MAX_SEGMENTS } from "../wire/datagram.ts";
+import { BASE_DATAGRAM_SIZE, MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { Frame } from "../wire/frame.ts";
 import { encodeFrame, frameLength } from "../wire/frame-codec.ts";
 import { FRAME_TYPE } from "../wire/frame-type.ts";
@@ -28,6 +28,7 @@ import { Writer } from "../wire/writer.ts";
 import type { CloseIntent } from "./closing.ts";
 import type { ControlToken, Core } from "./core.ts";
 import type { Keys } from "./keys.ts";
+import { mtuProbeSize, onMtuProbeSent } from "./path-mtu.ts";
 import type { Path } from "./paths.ts";
 
 // Specification
@@ -71,13 +72,15 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   // Between batches only: the numbers of a batch are consecutive.
   if (core.skippedNumbers.takeDue(ledger.nextPacketNumber)) ledger.skip(ledger.nextPacketNumber);
   const first = ledger.nextPacketNumber;
-  const room = Math.min(MAX_BATCH_BYTES, path.allowance);
+  const room = Math.min(Math.max(MAX_BATCH_BYTES, segmentSize), path.allowance);
   const buffer = core.pool.take();
   let total = 0;
   for (let count = 0; count < MAX_SEGMENTS && total + MIN_ALLOWANCE <= room; count++) {
     const mayCarryData = total < budget;
     if (count > 0 && !mayCarryData) break;
-    buildDataPacket(core, buffer, total, { size: Math.min(segmentSize, room - total), mayCarryData }, now);
+    // The last packet of a probe timeout is one that every path carries, should this one have ceased to carry others.
+    const limit = core.recovery.probesPending === 1 ? BASE_DATAGRAM_SIZE : segmentSize;
+    buildDataPacket(core, buffer, total, { size: Math.min(limit, room - total), mayCarryData }, now);
     if (built.size === 0) break;
     commit(core, built, now);
     writeHeader(core, keys, buffer, total, "data");
@@ -94,6 +97,27 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   }
   keys.sealer.sealBatch(buffer, { start: 0, segmentSize, total, space: "data", firstPacketNumber: first });
   return sent(core, path, buffer, { total, segmentSize: Math.min(segmentSize, total) }, now);
+}
+
+/** A packet that only asks whether the active path carries its size, if it is time to ask (spec/mtu.md). */
+export function buildMtuProbe(core: Core, keys: Keys, now: Instant): Transmit | undefined {
+  const path = core.paths.active;
+  const total = hasSomethingToSay(core) ? mtuProbeSize(core, now) : undefined;
+  if (path === undefined || total === undefined) return undefined;
+  const buffer = core.pool.take();
+  const { sent: ledger } = core.recovery;
+  const first = ledger.nextPacketNumber;
+  ledger.begin(first);
+  // RFC 9000 §14.4: PING and PADDING, so that nothing has to be repeated if it is lost.
+  writer.reset(buffer, HEADER_SIZE, total - TAG_SIZE);
+  writer.u8(FRAME_TYPE.PING);
+  finishPacket(0, total);
+  built.isEliciting = true;
+  commit(core, built, now, MTU_PROBE);
+  onMtuProbeSent(core, first);
+  writeHeader(core, keys, buffer, 0, "data");
+  keys.sealer.sealBatch(buffer, { start: 0, segmentSize: total, total, space: "data", firstPacketNumber: first });
+  return sent(core, path, buffer, { total, segmentSize: total, isMtuProbe: true }, now);
 }
 
 /** The next probe packet: an answer to a challenge, or a challenge of our own. */
@@ -302,9 +326,10 @@ export function requeue(core: Core, packetNumber: number): void {
   }
 }
 
-function commit(core: Core, packet: Built, now: Instant): void {
+/** Notes a finished packet. `flags` are added to those that follow from its content. */
+function commit(core: Core, packet: Built, now: Instant, flags = 0): void {
   const { recovery } = core;
-  recovery.sent.commit(packet.size, now, packet.isEliciting ? ACK_ELICITING | IN_FLIGHT : 0);
+  recovery.sent.commit(packet.size, now, packet.isEliciting ? ACK_ELICITING | IN_FLIGHT | flags : 0);
   recovery.onPacketSent(now);
   if (!packet.isEliciting) return;
   const event = core.sentEvent;
@@ -349,13 +374,20 @@ function sent(
   core: Core,
   path: Path,
   buffer: Uint8Array,
-  batch: { readonly total: number; readonly segmentSize: number },
+  batch: { readonly total: number; readonly segmentSize: number; readonly isMtuProbe?: boolean },
   now: Instant,
 ): Transmit {
-  const { total, segmentSize } = batch;
+  const { total, segmentSize, isMtuProbe = false } = batch;
   core.counters.packetsSent += Math.ceil(total / segmentSize);
   core.counters.bytesSent += total;
   if (!path.isProven) path.credit -= total;
   core.liveness.onSent(now);
-  return { via: path.via, to: path.remote, payload: buffer.subarray(0, total), segmentSize, ttl: undefined };
+  return {
+    via: path.via,
+    to: path.remote,
+    payload: buffer.subarray(0, total),
+    segmentSize,
+    ttl: undefined,
+    isMtuProbe,
+  };
 }

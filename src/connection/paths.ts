@@ -8,6 +8,8 @@
  *
  * @module
  */
+import { BlackHoleDetector } from "../path/black-hole-detector.ts";
+import { MtuSearch } from "../path/mtu-search.ts";
 import { PathValidator } from "../path/path-validator.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, type SocketId, sameAddress } from "../util/machine.ts";
@@ -41,6 +43,8 @@ export class Path {
   readonly via: SocketId;
   readonly remote: Address;
   readonly validator: PathValidator;
+  readonly mtu: MtuSearch;
+  readonly blackHole = new BlackHoleDetector();
   /** Bytes that may still be sent before the path is proven. */
   credit: number;
   /** Tokens to be returned to the peer here, and the sizes of the datagrams that brought them. */
@@ -57,6 +61,7 @@ export class Path {
     this.via = via;
     this.remote = remote;
     this.validator = validator;
+    this.mtu = new MtuSearch(remote.family);
     this.credit = options.credit;
     this.handshakeToken = options.handshakeToken;
   }

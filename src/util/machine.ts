@@ -47,6 +47,8 @@ export interface Transmit {
   readonly segmentSize: number;
   /** Hop limit for openers of hole punching; `undefined` is the system's own. */
   readonly ttl: number | undefined;
+  /** It asks whether the path carries one datagram of this size; see {@link Machine.onMtuProbeRefused}. */
+  readonly isMtuProbe?: boolean;
 }
 
 /** The contract of every protocol machine; see the module's rules. */
@@ -55,6 +57,11 @@ export interface Machine<Event> {
   receive(datagram: Datagram, now: Instant): void;
   /** Input: time has passed. Safe when nothing is due. */
   handleTimeout(now: Instant): void;
+  /**
+   * Input: the system cut a datagram of `size` bytes, an MTU probe, into fragments, or would not send it. Where nobody can
+   * tell, this is never called.
+   */
+  onMtuProbeRefused?(via: SocketId, to: Address, size: number, now: Instant): void;
   /** Output: the next datagrams to send; call until `undefined`. */
   pollTransmit(now: Instant): Transmit | undefined;
   /** Output: the next thing that the owner should know; call until `undefined`. */

@@ -14,6 +14,8 @@ import type { TicketFields } from "../../src/ticket/ticket.ts";
 /** What the hosts can be made with. */
 export interface HostsOptions {
   readonly config?: Partial<Config>;
+  /** MTU of the interface of both; unknown unless given. */
+  readonly interfaceMtu?: number;
   /** Link of the listener; the dialer's is perfect unless given. */
   readonly link?: DuplexLinkOptions;
   readonly dialerLink?: DuplexLinkOptions;
@@ -45,6 +47,7 @@ export function addHosts(world: World, options: HostsOptions = {}): Hosts {
         identity,
         config,
         acceptHook: false,
+        interfaceMtu: () => options.interfaceMtu,
       }),
       addresses: [address(host, 4_433)],
       ...(link === undefined ? {} : { link }),
