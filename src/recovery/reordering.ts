@@ -6,9 +6,9 @@
  * On a path whose packets overtake a hundred others, fixed thresholds take a hundred packets for lost with each of them.
  * So both rise at once to what was observed when a packet comes that was overtaken: by how many packets, and by how much
  * time. A packet that was overtaken but not yet deemed lost raises nothing; it shows that the path still reorders, and
- * so keeps what was learnt. The largest observation counts for 16 to 32 round trips: memory is two maxima, one of the
- * current span of 16 round trips and one of the span before, and the older one is dropped when a new span begins. Thus a
- * path that does not reorder, or no longer does, finds its losses as fast as one with fixed thresholds.
+ * so keeps what was learnt. Memory is two maxima, one of the current span of 16 round trips and 500 packets and one of the
+ * span before; the older one is dropped when a new span begins. Thus a path that does not reorder, or no longer does, finds
+ * its losses as fast as one with fixed thresholds.
  *
  * RFC 8985 §6.2 raises its window step by step. Here the distance is known exactly, because packets are numbered in the
  * order in which they are sent and never twice, so there is nothing to approach.
@@ -40,6 +40,9 @@ const MAX_DISTANCE_RTTS = 1;
 /** Round trips for which an observation counts at least; RFC 8985 §6.2 keeps its window for as many recoveries. */
 const MEMORY_ROUNDS = 16;
 
+/** Packets for which it does: where one in a hundred is late, a small window meets the next one after many round trips. */
+const MEMORY_PACKETS = 500;
+
 /** What is seen of a packet that arrives after ones that were sent later. */
 export interface OvertakenPacket {
   /** By how many numbers the packet is behind the largest acknowledged one. */
@@ -69,6 +72,8 @@ export class ReorderingWindow {
   #rounds = 0;
   /** The round is over when this number is acknowledged. */
   #roundEnd = 0;
+  /** The span is not over before this number is acknowledged. */
+  #spanEnd = MEMORY_PACKETS;
 
   /** The values below which the thresholds never are. */
   constructor(packetThreshold = PACKET_THRESHOLD, timeThreshold = TIME_THRESHOLD) {
@@ -94,8 +99,9 @@ export class ReorderingWindow {
     if (largestAcked < this.#roundEnd) return;
     this.#roundEnd = nextPacketNumber;
     this.#rounds += 1;
-    if (this.#rounds < MEMORY_ROUNDS) return;
+    if (this.#rounds < MEMORY_ROUNDS || largestAcked < this.#spanEnd) return;
     this.#rounds = 0;
+    this.#spanEnd = nextPacketNumber + MEMORY_PACKETS;
     this.#oldDistance = this.#distance;
     this.#oldLateness = this.#lateness;
     this.#distance = 0;

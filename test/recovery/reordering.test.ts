@@ -5,11 +5,11 @@ import { ack, at, send } from "./support.ts";
 
 const RTT = { latest: 40, smoothed: 40 };
 
-/** Lets round trips of ten packets pass without anything unusual. */
-function rounds(window: ReorderingWindow, count: number, from = 0): number {
+/** Lets round trips pass without anything unusual. */
+function rounds(window: ReorderingWindow, count: number, from = 0, packets = 50): number {
   let next = from;
   for (let i = 0; i < count; i++) {
-    next += 10;
+    next += packets;
     window.onAcked(next - 1, next);
   }
   return next;
@@ -53,7 +53,16 @@ describe("thresholds", () => {
     expect([window.packetThreshold, window.lossDelay(RTT)]).toEqual([3, 45]);
 
     window.onOvertaken({ distance: 20, spread: 10, age: 60 }, RTT);
-    rounds(window, 32, kept + 10);
+    rounds(window, 32, kept + 50);
+    expect(window.packetThreshold).toBe(3);
+  });
+
+  test("are kept for 500 packets, however many round trips that takes (REC-28)", () => {
+    const window = new ReorderingWindow();
+    window.onOvertaken({ distance: 20, spread: 10, age: 60 }, RTT);
+    const kept = rounds(window, 100, 0, 5);
+    expect(window.packetThreshold).toBe(21);
+    rounds(window, 102, kept, 5);
     expect(window.packetThreshold).toBe(3);
   });
 });
@@ -132,9 +141,9 @@ describe("a detector", () => {
       now += 50;
       next += 10;
     };
-    for (let i = 0; i < 100; i++) round(5);
+    for (let i = 0; i < 110; i++) round(5);
     expect(detector.packetThreshold).toBe(6);
-    for (let i = 0; i < 32; i++) round(0);
+    for (let i = 0; i < 110; i++) round(0);
     expect(detector.packetThreshold).toBe(3);
   });
 
