@@ -303,7 +303,8 @@ export class StreamDuplex extends Duplex {
       this.#wantsData = this.push(chunk);
     }
     this.#isPulling = false;
-    if (this.#wantsData) this.#checkEnd();
+    // Even if Node's buffer is full: the machine forgets a stream soon after its last byte was taken.
+    this.#checkEnd();
     if (hasRead) this.#host.wake();
   }
 

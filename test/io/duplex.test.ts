@@ -188,6 +188,20 @@ describe("reading", () => {
     await ended;
   });
 
+  test("an end behind bytes that fill Node's buffer is told, though the machine forgets the stream at once", async () => {
+    const { machine, stream } = make();
+    machine.incoming.push(new Uint8Array(40_000));
+    stream.start();
+    await tick();
+    machine.incoming.push(new Uint8Array(40_000));
+    machine.hasEnded = true;
+    stream.onReadable();
+    machine.hasEnded = false;
+    let total = 0;
+    for await (const chunk of stream as AsyncIterable<Buffer>) total += chunk.length;
+    expect(total).toBe(80_000);
+  });
+
   test("a reset destroys the stream, and stops what we send", async () => {
     const { machine, stream } = make();
     const error = new Promise((resolve) => stream.once("error", resolve));

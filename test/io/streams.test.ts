@@ -185,6 +185,24 @@ describe("backpressure", () => {
   });
 });
 
+test("a slow reader of a stream in one direction gets the end, wherever it falls", async () => {
+  await using ends = await pair();
+  for (const rest of [1, 20_000, 60_000, 90_000]) {
+    const sending = await ends.near.connection.openStream({ direction: "uni" });
+    sending.write(Buffer.alloc(50_000));
+    const receiving = await firstOf(ends.far.connection.streams());
+    await sleep(20);
+    sending.end(Buffer.alloc(rest));
+    await sleep(50);
+    let received = 0;
+    for await (const chunk of receiving) {
+      received += chunk.length;
+      await sleep(5);
+    }
+    expect(received).toBe(50_000 + rest);
+  }
+});
+
 describe("await using", () => {
   test("ERR-10: ends cleanly: the peer reads to the end and sees no error", async () => {
     await using ends = await pair();
