@@ -46,6 +46,10 @@ class Probe implements Machine<string> {
   nextTimeout(): Instant | undefined {
     return this.deadline;
   }
+
+  onMtuProbeRefused(via: number, to: Address, size: number): void {
+    this.log.push(`refused ${via} ${to.port} ${size}`);
+  }
 }
 
 interface Bench {
@@ -94,6 +98,30 @@ async function bench(onEvent: (event: string) => void = () => {}): Promise<Bench
 function transmit(payload: Uint8Array, to: Address, segmentSize = payload.length): Transmit {
   return { via: 0, to, payload, segmentSize, ttl: undefined };
 }
+
+describe("probes for the path's MTU (MTU-9)", () => {
+  const probe = (size: number, to: Address): Transmit => ({ ...transmit(new Uint8Array(size), to), isMtuProbe: true });
+
+  test("one that the kernel sends whole arrives, and nothing is said about it", async () => {
+    const { machine, driver, received, outsideAddress } = await bench();
+    machine.transmits.push(probe(1_400, outsideAddress));
+    driver.wake();
+    await sleep(20);
+    expect(received.map((each) => each.length)).toEqual([1_400]);
+    expect(machine.log.filter((each) => each.startsWith("refused"))).toEqual([]);
+  });
+
+  test("one that the kernel does not send is told to the machine, which is pumped again", async () => {
+    const { machine, driver, received, outsideAddress } = await bench();
+    machine.transmits.push(probe(65_508, outsideAddress));
+    driver.wake();
+    await sleep(20);
+    expect(received).toEqual([]);
+    const refused = machine.log.indexOf(`refused 0 ${outsideAddress.port} 65508`);
+    expect(refused).toBeGreaterThan(-1);
+    expect(machine.log.slice(refused)).toContain("idle");
+  });
+});
 
 describe("receiving", () => {
   test("datagrams that came together are received one after the other and pumped once", async () => {
@@ -271,6 +299,7 @@ describe("sending", () => {
   test("what cannot be sent is lost, not an error", async () => {
     const { machine, driver, received, outsideAddress } = await bench();
     const nowhere: Address[] = [
+      { host: "127.0.0.1", port: 0, family: 4 },
       { host: "127.0.0.1", port: 9, family: 4 },
       { host: "255.255.255.255", port: 9, family: 4 },
       { host: "::1", port: 9, family: 6 },
