@@ -76,7 +76,8 @@ function isWildcard(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
 }
 
-function isLoopback(host: string): boolean {
+/** Whether an address never leaves this machine. */
+export function isLoopback(host: string): boolean {
   return host.startsWith("127.") || host === "::1";
 }
 

@@ -166,6 +166,10 @@ export class Driver<Event> {
   #transmit(transmit: Transmit, socket: UdpSocket): number {
     const { payload, segmentSize, to } = transmit;
     const { length } = payload;
+    if (transmit.isMtuProbe) {
+      this.#sendMtuProbe(transmit, socket);
+      return 1;
+    }
     if (length <= COPY_LIMIT && length <= segmentSize) {
       socket.send(Buffer.from(payload), to);
       this.#options.pool.give(payload);
@@ -178,6 +182,17 @@ export class Driver<Event> {
     }
     this.#leaving.push(payload);
     return count;
+  }
+
+  #sendMtuProbe({ via, to, payload }: Transmit, socket: UdpSocket): void {
+    const { machine, pool } = this.#options;
+    const size = payload.length;
+    socket.sendWhole(Buffer.from(payload), to, () => {
+      if (this.#isStopped) return;
+      machine.onMtuProbeRefused?.(via, to, size, monotonicNow());
+      this.wake();
+    });
+    pool.give(payload);
   }
 
   #giveBack(): void {

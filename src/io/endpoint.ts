@@ -18,6 +18,7 @@ import { CLOSE_CODE } from "../wire/codes.ts";
 import { monotonicNow, unixTime } from "./clock.ts";
 import { Connection, type ConnectionOwner, type PeerStream } from "./connection.ts";
 import { Driver } from "./driver.ts";
+import { interfaceMtu } from "./interface-mtu.ts";
 import { openSockets, type SocketPlan } from "./open-sockets.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
@@ -86,6 +87,7 @@ export class Endpoint implements ConnectionOwner {
       unixTime,
       pool,
       sockets: sockets.map((socket) => ({ id: socket.id, family: socket.address.family })),
+      interfaceMtu: (via, remote) => interfaceMtu(sockets[via]!.address, remote),
       identity: setup.identity,
       config: setup.config,
       acceptHook: setup.handlers?.asksFirst ?? false,

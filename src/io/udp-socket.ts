@@ -10,6 +10,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIP } from "node:net";
 import type { Address, Datagram, SocketId } from "../util/machine.ts";
 import { PunchlineError } from "./errors.ts";
+import { fragmentsMade } from "./fragments.ts";
 
 /** How to open a socket. */
 export interface UdpSocketOptions {
@@ -80,13 +81,24 @@ export class UdpSocket {
 
   /** Command: sends one datagram. Its bytes must not change before the next turn of the event loop, or longer while {@link isSending}. */
   send(payload: Uint8Array, to: Address): void {
-    // Datagrams do come from port 0, forged as a rule; answering there would throw.
-    if (to.port !== 0) this.#socket.send(payload, to.port, to.host);
+    this.#socket.send(payload, to.port, to.host);
   }
 
   /** Command: sends a part of `payload`; see {@link send}. */
   sendPart(payload: Uint8Array, offset: number, length: number, to: Address): void {
-    if (to.port !== 0) this.#socket.send(payload, offset, length, to.port, to.host);
+    this.#socket.send(payload, offset, length, to.port, to.host);
+  }
+
+  /**
+   * Command: sends one datagram that is worth something only in one piece. Calls back, in a later turn, if the kernel
+   * would not send it or cut it into fragments; where the kernel does not tell, it is taken to be whole.
+   */
+  sendWhole(payload: Uint8Array, to: Address, onRefused: () => void): void {
+    // Deviates from RFC 8899 §4.5: Node cannot switch off what the kernel does about MTUs, but Linux shows that it did.
+    const before = fragmentsMade(to.family);
+    this.#socket.send(payload, to.port, to.host, (error) => {
+      if (error !== null || fragmentsMade(to.family) !== before) onRefused();
+    });
   }
 
   /** Command: closes the socket; `onClosed` is called when its port is free. */

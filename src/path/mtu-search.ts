@@ -103,6 +103,7 @@ export class MtuSearch {
     this.#probeNumber = -1;
     this.#lostProbes += 1;
     if (this.#lostProbes < MAX_PROBES) return;
+    // Deviates from RFC 8899 §5.3.1: the search goes on with smaller sizes, since it began with the largest.
     this.#tooLarge = this.#candidate;
     this.#hasFailed = true;
     this.#settleCandidate(now);
