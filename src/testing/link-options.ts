@@ -19,8 +19,12 @@ export interface LinkConditions {
   readonly loss: number;
   /** Loss in bursts, on top of `loss`. */
   readonly burstLoss: GilbertElliott | undefined;
+  /** Whether both kinds of loss strike before the queue: what is lost then takes no share of the rate. */
+  readonly lossBeforeQueue: boolean;
   /** Packets that come late and so are overtaken. */
   readonly reordering: Reordering | undefined;
+  /** Probability that a packet skips `delay` and `jitter`, and so overtakes all that are under way. */
+  readonly overtaking: number;
   /** Probability that a packet arrives twice. */
   readonly duplication: number;
   /** Probability that one bit of the payload arrives flipped. */
@@ -76,7 +80,9 @@ export const PERFECT_LINK: LinkConditions = {
   jitter: 0,
   loss: 0,
   burstLoss: undefined,
+  lossBeforeQueue: false,
   reordering: undefined,
+  overtaking: 0,
   duplication: 0,
   corruption: 0,
   mtu: Number.POSITIVE_INFINITY,
@@ -91,7 +97,7 @@ export function bothDirections(options: DuplexLinkOptions): { readonly up: LinkO
 
 /** @throws RangeError if a condition makes no sense. */
 export function checkConditions(conditions: LinkConditions): void {
-  const { loss, duplication, corruption, burstLoss, reordering } = conditions;
+  const { loss, duplication, corruption, burstLoss, reordering, overtaking } = conditions;
   for (const probability of [
     loss,
     duplication,
@@ -101,6 +107,7 @@ export function checkConditions(conditions: LinkConditions): void {
     burstLoss?.lossWhenGood ?? 0,
     burstLoss?.lossWhenBad ?? 0,
     reordering?.probability ?? 0,
+    overtaking,
   ]) {
     if (!(probability >= 0 && probability <= 1)) throw new RangeError(`not a probability: ${probability}`);
   }

@@ -3,8 +3,9 @@
  *
  * What happens to a packet, in this order: scripted faults · MTU · queue (tail drop) · serialisation at the rate ·
  * blackout · loss in bursts · independent loss · corruption · delay and jitter · lateness · duplication. A lost packet
- * has taken its share of the rate before it is lost, as on a real wire behind a bottleneck. Each fault draws from a
- * sub-stream of its own, so that switching one on does not shift the others.
+ * has taken its share of the rate before it is lost, as on a real wire behind a bottleneck; `lossBeforeQueue` is for
+ * losses in front of it. Each fault draws from a sub-stream of its own, so that switching one on does not shift the
+ * others.
  *
  * @module
  */
@@ -75,7 +76,9 @@ export class Link {
   readonly #environment: Environment;
   readonly #deliver: (packet: Packet) => void;
   readonly #defers: boolean;
-  readonly #rng: { readonly [fault in "burst" | "loss" | "corruption" | "jitter" | "late" | "duplication"]: Rng };
+  readonly #rng: {
+    readonly [fault in "burst" | "loss" | "corruption" | "jitter" | "late" | "overtaking" | "duplication"]: Rng;
+  };
   #conditions: LinkConditions = PERFECT_LINK;
   /** Instants at which the queued packets will have left, ascending, and beside it their sizes. */
   readonly #departures = new Deque<Instant>();
@@ -107,6 +110,7 @@ export class Link {
       corruption: rng.fork("corruption"),
       jitter: rng.fork("jitter"),
       late: rng.fork("late"),
+      overtaking: rng.fork("overtaking"),
       duplication: rng.fork("duplication"),
     };
     this.update(options.conditions);
@@ -131,6 +135,8 @@ export class Link {
       this.#drop("blackedOut", packet);
       return;
     }
+    const { lossBeforeQueue, corruption, duplication } = this.#conditions;
+    if (lossBeforeQueue && this.#loses(packet)) return;
     const departure = this.#enqueue(packet.size);
     if (departure === undefined) {
       this.#drop("tailDropped", packet);
@@ -140,16 +146,7 @@ export class Link {
       this.#drop("blackedOut", packet);
       return;
     }
-    if (this.#isLostInBurst()) {
-      counters.lostInBurst += 1;
-      this.#drop("lost", packet);
-      return;
-    }
-    const { loss, corruption, duplication } = this.#conditions;
-    if (loss > 0 && this.#rng.loss.chance(loss)) {
-      this.#drop("lost", packet);
-      return;
-    }
+    if (!lossBeforeQueue && this.#loses(packet)) return;
     if (verdict === "corrupt" || (corruption > 0 && this.#rng.corruption.chance(corruption))) this.#corrupt(packet);
     const arrival = this.#arrival(departure, packet, typeof verdict === "number" ? verdict : 0);
     const isDuplicated = duplication > 0 && this.#rng.duplication.chance(duplication);
@@ -185,6 +182,11 @@ export class Link {
   get queueLength(): number {
     this.#dequeue();
     return this.#departures.length;
+  }
+
+  /** How long a packet that enters now will wait before its own serialisation begins, in ms. */
+  get queueDelay(): Duration {
+    return Math.max(0, this.#lastDeparture - this.#environment.timeline.now);
   }
 
   /** Called when a packet reaches the far end; −1 is the sequence of a second copy. */
@@ -243,6 +245,16 @@ export class Link {
     return false;
   }
 
+  /** Whether the packet is lost, in a burst or independently; it is counted then. */
+  #loses(packet: Packet): boolean {
+    const { loss } = this.#conditions;
+    const isLostInBurst = this.#isLostInBurst();
+    if (isLostInBurst) this.counters.lostInBurst += 1;
+    if (!isLostInBurst && !(loss > 0 && this.#rng.loss.chance(loss))) return false;
+    this.#drop("lost", packet);
+    return true;
+  }
+
   #isLostInBurst(): boolean {
     const model = this.#conditions.burstLoss;
     if (model === undefined) return false;
@@ -260,10 +272,16 @@ export class Link {
   }
 
   #arrival(departure: Instant, packet: Packet, scriptedDelay: Duration): Instant {
-    const { delay, jitter, reordering } = this.#conditions;
+    const { delay, jitter, reordering, overtaking } = this.#conditions;
+    if (overtaking > 0 && this.#rng.overtaking.chance(overtaking)) {
+      this.#environment.trace.packet("fault", this.name, "early", packet);
+      return after(departure, scriptedDelay);
+    }
     let arrival = after(departure, delay);
     if (jitter > 0) arrival = after(arrival, this.#rng.jitter.between(0, jitter));
     if (arrival < this.#lastArrival) arrival = this.#lastArrival;
+    // A late packet keeps its place: what follows does not come before it would have come.
+    this.#lastArrival = arrival;
     let lateness = scriptedDelay;
     if (reordering !== undefined && this.#rng.late.chance(reordering.probability)) {
       lateness += this.#rng.late.between(reordering.minDelay, reordering.maxDelay);
@@ -272,7 +290,6 @@ export class Link {
       this.#environment.trace.packet("fault", this.name, "late", packet);
       return after(arrival, lateness);
     }
-    this.#lastArrival = arrival;
     return arrival;
   }
 

@@ -128,6 +128,18 @@ describe("time", () => {
 });
 
 describe("queue", () => {
+  test("what is lost after the queue has taken its share of the rate, what is lost before it has not", () => {
+    for (const lossBeforeQueue of [false, true]) {
+      const bench = new Bench({ bitsPerSecond: 100_000, queue: { packets: 4 }, loss: 1, lossBeforeQueue });
+      bench.send(3, 72);
+      expect(bench.link.queueDelay).toBe(lossBeforeQueue ? 0 : 24);
+      expect(bench.link.queueLength).toBe(lossBeforeQueue ? 0 : 3);
+      bench.send(3, 72);
+      expect(bench.link.counters.tailDropped).toBe(lossBeforeQueue ? 0 : 2);
+      expectConservation(bench);
+    }
+  });
+
   test("packets beyond the limit are dropped at the tail", () => {
     const bench = new Bench({ bitsPerSecond: 100_000, queue: { packets: 4 } });
     bench.send(6);
@@ -235,6 +247,17 @@ describe("other faults", () => {
     expectConservation(bench);
   });
 
+  test("packets that skip the delay overtake all that are under way, and hold nothing up", () => {
+    const bench = new Bench({ delay: 20, jitter: 0.5, overtaking: 0.02 });
+    bench.stream(10_000);
+    const early = bench.arrivals.filter(({ id, at }) => at - id < 20);
+    expect(fits(early.length, 10_000, 0.02)).toBe(true);
+    for (const { id, at } of early) expect(at - id).toBeCloseTo(0, 6);
+    const ordinary = bench.ids.filter((id) => !early.some((each) => each.id === id));
+    expect(ordinary).toEqual([...ordinary].sort((a, b) => a - b));
+    expectConservation(bench);
+  });
+
   test("duplicates follow at once and have bytes of their own", () => {
     const bench = new Bench({ delay: 5, duplication: 0.05 });
     bench.stream(10_000);
@@ -324,6 +347,7 @@ describe("scripts", () => {
     { jitter: Number.POSITIVE_INFINITY },
     { burstLoss: { enter: 2, leave: 0 } },
     { reordering: { probability: 0.5, minDelay: -2, maxDelay: 1 } },
+    { overtaking: 2 },
   ])("impossible conditions are refused: %o", (conditions) => {
     expect(() => new Bench(conditions)).toThrow(RangeError);
   });
