@@ -81,12 +81,13 @@ export class UdpSocket {
 
   /** Command: sends one datagram. Its bytes must not change before the next turn of the event loop, or longer while {@link isSending}. */
   send(payload: Uint8Array, to: Address): void {
-    this.#socket.send(payload, to.port, to.host);
+    // Datagrams do come from port 0, forged as a rule; answering there would throw.
+    if (to.port !== 0) this.#socket.send(payload, to.port, to.host);
   }
 
   /** Command: sends a part of `payload`; see {@link send}. */
   sendPart(payload: Uint8Array, offset: number, length: number, to: Address): void {
-    this.#socket.send(payload, offset, length, to.port, to.host);
+    if (to.port !== 0) this.#socket.send(payload, offset, length, to.port, to.host);
   }
 
   /**
