@@ -268,7 +268,11 @@ export class ConnectionMachine implements HasDeadline {
     const core = this.#core;
     core.keys = keys;
     core.remoteIds.start(parameters.connectionIds);
-    core.recovery.setMaxAckDelay(parameters.maxAckDelayMs);
+    core.ackFrequency.setPeer({
+      maxAckDelay: parameters.maxAckDelayMs,
+      minAckDelay: parameters.minAckDelayUs / 1000,
+    });
+    core.recovery.setMaxAckDelay(core.ackFrequency.maxAckDelay);
     core.peerMaxDatagramSize = parameters.maxDatagramSize;
     core.peerMaxDatagramFrame = parameters.maxDatagramFrame;
     core.liveness.limitLinger(parameters.lingerMs);

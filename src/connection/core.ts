@@ -8,6 +8,7 @@
  */
 import type { CongestionController, SentEvent } from "../congestion/controller.ts";
 import { createController } from "../congestion/create.ts";
+import { AckFrequencyPolicy } from "../recovery/ack-frequency.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
@@ -34,7 +35,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** A frame of the connection itself that waits to be sent, or is to be repaired. */
 export type ControlToken =
   | { readonly kind: "new-connection-id"; readonly sequence: number }
-  | { readonly kind: "retire-connection-id"; readonly sequence: number };
+  | { readonly kind: "retire-connection-id"; readonly sequence: number }
+  | { readonly kind: "ack-frequency"; readonly sequence: number };
 
 /** What a packet carried beside stream data and acknowledgements, as the ledger remembers it. */
 export type Token = StreamToken | ControlToken;
@@ -86,6 +88,7 @@ export class Core {
   readonly streams: Streams;
   readonly recovery = new LossDetector<Token>();
   readonly acks: AckTracker;
+  readonly ackFrequency: AckFrequencyPolicy;
   readonly congestion: CongestionController;
   readonly pacer: Pacer;
   readonly skippedNumbers: SkippedNumbers;
@@ -170,6 +173,8 @@ export class Core {
       sendBuffer: config.sendBuffer,
     });
     this.acks = new AckTracker({ maxAckDelay: config.maxAckDelay, minAckDelay: config.minAckDelay });
+    // What the peer says in the handshake takes the place of our own values.
+    this.ackFrequency = new AckFrequencyPolicy({ maxAckDelay: config.maxAckDelay, minAckDelay: config.minAckDelay });
     this.congestion = createController(config.congestion, {
       mtu: BASE_DATAGRAM_SIZE,
       random: () => uniform(random),

@@ -150,7 +150,20 @@ function onAck(core: Core, frame: AckFrame, now: Instant): number {
   if (outcome === "acked-unsent") return CLOSE_CODE.PROTOCOL_VIOLATION;
   core.keyUpdate?.onAcked(recovery.largestAcked);
   applyRecovery(core, now);
+  updateAckFrequency(core, now);
   return 0;
+}
+
+/** Asks the peer for more or fewer acknowledgements if need be, along with data that is sent anyway. */
+function updateAckFrequency(core: Core, now: Instant): void {
+  const { ackFrequency, recovery } = core;
+  if (!core.streams.hasPending()) return;
+  const windowPackets = core.congestion.congestionWindow / core.datagramSize;
+  const { packetThreshold } = recovery;
+  const sequence = ackFrequency.update({ windowPackets, smoothedRtt: recovery.rtt.smoothed, packetThreshold }, now);
+  if (sequence === undefined) return;
+  core.control.push({ kind: "ack-frequency", sequence });
+  recovery.setMaxAckDelay(ackFrequency.maxAckDelay);
 }
 
 /** Passes what recovery has just found on to the streams, the congestion controller and the search for the path's MTU. */
@@ -189,8 +202,19 @@ function settle(core: Core, packetNumber: number): void {
   const reported = sent.ackLargest(packetNumber);
   if (reported >= 0) core.acks.onAckAcked(reported);
   for (const token of sent.tokens(packetNumber)) {
-    if (token.kind === "retire-connection-id") core.unackedRetirements -= 1;
-    else if (token.kind !== "new-connection-id") core.streams.onTokenAcked(token);
+    switch (token.kind) {
+      case "retire-connection-id":
+        core.unackedRetirements -= 1;
+        break;
+      case "new-connection-id":
+        break;
+      case "ack-frequency":
+        core.ackFrequency.onAcked(token.sequence);
+        core.recovery.setMaxAckDelay(core.ackFrequency.maxAckDelay);
+        break;
+      default:
+        core.streams.onTokenAcked(token);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ import {
 } from "../wire/packet-header.ts";
 import { Writer } from "../wire/writer.ts";
 import type { CloseIntent } from "./closing.ts";
-import type { ControlToken, Core } from "./core.ts";
+import type { ControlToken, Core, Token } from "./core.ts";
 import type { Keys } from "./keys.ts";
 import { mtuProbeSize, onMtuProbeSent } from "./path-mtu.ts";
 import type { Path } from "./paths.ts";
@@ -283,6 +283,10 @@ function controlFrame(core: Core, token: ControlToken): Frame | undefined {
     }
     case "retire-connection-id":
       return { type: "retire-connection-id", sequence: token.sequence };
+    case "ack-frequency": {
+      const wish = core.ackFrequency.wish(token.sequence);
+      return wish === undefined ? undefined : { type: "ack-frequency", ...wish };
+    }
   }
 }
 
@@ -321,9 +325,13 @@ export function requeue(core: Core, packetNumber: number): void {
     );
   }
   for (const token of ledger.tokens(packetNumber)) {
-    if (token.kind === "new-connection-id" || token.kind === "retire-connection-id") core.control.push(token);
+    if (isControlToken(token)) core.control.push(token);
     else core.streams.onTokenLost(token);
   }
+}
+
+function isControlToken(token: Token): token is ControlToken {
+  return token.kind === "new-connection-id" || token.kind === "retire-connection-id" || token.kind === "ack-frequency";
 }
 
 /** Notes a finished packet. `flags` are added to those that follow from its content. */
