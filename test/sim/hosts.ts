@@ -16,6 +16,8 @@ export interface HostsOptions {
   readonly config?: Partial<Config>;
   /** MTU of the interface of both; unknown unless given. */
   readonly interfaceMtu?: number;
+  /** As in the options of a host, for both: timers are exact unless given. */
+  readonly timerResolution?: number;
   /** Link of the listener; the dialer's is perfect unless given. */
   readonly link?: DuplexLinkOptions;
   readonly dialerLink?: DuplexLinkOptions;
@@ -51,6 +53,7 @@ export function addHosts(world: World, options: HostsOptions = {}): Hosts {
       }),
       addresses: [address(host, 4_433)],
       ...(link === undefined ? {} : { link }),
+      ...(options.timerResolution === undefined ? {} : { timerResolution: options.timerResolution }),
       onEvent: (event) => options.onEvent?.(name, event),
     });
   const listener = addHost("listener", "198.51.100.1", options.link);
