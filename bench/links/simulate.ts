@@ -181,7 +181,7 @@ class BulkFlow {
     const { datagramsReceived } = this.#hosts[this.#senderName].counters;
     if (this.#firstByteAt === undefined || datagramsReceived === this.#sampledAt) return;
     this.#sampledAt = datagramsReceived;
-    this.#rtts.push(this.#sender!.stats().rtt);
+    this.#rtts.push(this.#sender!.stats().latestRtt);
   }
 
   #figures(): FlowFigures {

@@ -41,6 +41,8 @@ export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "
 export interface ConnectionStats extends Readonly<Counters> {
   /** Smoothed round-trip time (RFC 9002 §5.3); 0 before the first sample. */
   readonly rtt: Duration;
+  /** The newest sample; 0 before the first. */
+  readonly latestRtt: Duration;
   readonly minRtt: Duration;
   readonly rttVariance: Duration;
   /** Who decides how much we send. */
@@ -447,6 +449,7 @@ export class ConnectionMachine implements HasDeadline {
     return {
       ...counters,
       rtt: recovery.rtt.hasSample ? recovery.rtt.smoothed : 0,
+      latestRtt: recovery.rtt.hasSample ? recovery.rtt.latest : 0,
       minRtt: recovery.rtt.hasSample ? recovery.rtt.min : 0,
       rttVariance: recovery.rtt.hasSample ? recovery.rtt.variance : 0,
       congestion: this.#core.config.congestion,
