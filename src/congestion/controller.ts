@@ -91,6 +91,10 @@ export interface LossEvent {
   readonly bytes: number;
   /** Send time of the newest of the packets. */
   readonly newestSentAt: Instant;
+  /** Bytes deemed lost so far, these included. */
+  readonly lost: number;
+  /** Bytes delivered so far. */
+  readonly delivered: number;
   /** After the loss. */
   readonly bytesInFlight: number;
   /** Whether the loss establishes persistent congestion (RFC 9002 §7.6). */

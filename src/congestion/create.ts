@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { Bbr } from "./bbr/bbr.ts";
 import type { CongestionController } from "./controller.ts";
 import { NewReno } from "./new-reno.ts";
 
 /** The names, for checks and help texts. */
-export const CONGESTION_NAMES = ["new-reno"] as const;
+export const CONGESTION_NAMES = ["bbr", "new-reno"] as const;
 
 /** Which controller a connection has. */
 export type CongestionName = (typeof CONGESTION_NAMES)[number];
@@ -21,8 +22,10 @@ export interface ControllerOptions {
 }
 
 /** The controller of that name, at its start. */
-export function createController(name: CongestionName, { mtu }: ControllerOptions): CongestionController {
+export function createController(name: CongestionName, { mtu, random }: ControllerOptions): CongestionController {
   switch (name) {
+    case "bbr":
+      return new Bbr({ mtu, random });
     case "new-reno":
       return new NewReno(mtu);
   }

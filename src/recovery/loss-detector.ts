@@ -436,6 +436,8 @@ export class LossDetector<Token> {
   #completeLoss(now: Instant): void {
     this.#quietSince = now;
     this.lossEvent.bytesInFlight = this.sent.bytesInFlight;
+    this.lossEvent.lost = this.#delivery.lost;
+    this.lossEvent.delivered = this.#delivery.delivered;
     if (!this.#persistence.isEstablished(this.probeTimeout)) return;
     this.lossEvent.isPersistent = true;
     this.#persistence.onDeclared();

@@ -46,6 +46,10 @@ export class LostPackets<Token> {
   bytes = 0;
   /** Send time of the newest of the packets. */
   newestSentAt = 0 as Instant;
+  /** Bytes deemed lost so far, these included. */
+  lost = 0;
+  /** Bytes delivered so far. */
+  delivered = 0;
   /** After the input. */
   bytesInFlight = 0;
   /** Whether the loss establishes persistent congestion (RFC 9002 §7.6). */

@@ -64,6 +64,8 @@ class Sender {
       now: now as Instant,
       packets,
       ledger: this.#ledger,
+      lost: 0,
+      delivered: 0,
       bytes: packets.length * MTU,
       newestSentAt: Math.max(...packets.map((each) => this.#sentAt[each]!)) as Instant,
       bytesInFlight: 0,

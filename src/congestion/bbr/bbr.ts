@@ -1,0 +1,206 @@
+/**
+ * BBR, version 3, as draft-ietf-ccwg-bbr has it.
+ *
+ * Theory of operation. Instead of filling the queue until it overflows, BBR models the path: the greatest rate at which it
+ * delivered, and the shortest round trip that it showed. It paces at that rate and keeps about that much in flight. Since
+ * the two cannot be seen at once, it takes turns: Startup finds the rate, Drain empties the queue that this made, ProbeBW
+ * cruises and looks for more now and then, ProbeRTT empties the pipe for a moment. Loss bounds what is in flight.
+ *
+ * A file for each phase; what they share is in `core.ts`, the model in `path-model.ts`, what loss says in
+ * `loss-signals.ts`, the numbers in `parameters.ts`. Where the draft contradicts itself or says nothing, and where we do
+ * otherwise, is listed in spec/congestion.md#bbr.
+ *
+ * @module
+ */
+import type {
+  AckEvent,
+  CongestionController,
+  CongestionMarkEvent,
+  CongestionSnapshot,
+  LossEvent,
+  SentEvent,
+  SpuriousLossEvent,
+} from "../controller.ts";
+import { initialWindow } from "../new-reno.ts";
+import { BbrCore, type Sample } from "./core.ts";
+import { checkDrainDone } from "./drain.ts";
+import { PACING_MARGIN, PROBE_RTT_WINDOW_GAIN, STARTUP_PACING_GAIN } from "./parameters.ts";
+import { onTooHigh, updateProbeBw } from "./probe-bw.ts";
+import { checkProbeRtt, checkProbeRttDone } from "./probe-rtt.ts";
+import { adaptShortterm } from "./shortterm.ts";
+import { checkStartupDone } from "./startup.ts";
+import { LossEpisode } from "./undo.ts";
+
+/** What a {@link Bbr} needs. */
+export interface BbrOptions {
+  /** Bytes of a UDP payload on the path. */
+  readonly mtu: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** The controller; see the module's theory of operation. */
+export class Bbr implements CongestionController {
+  readonly name = "bbr";
+  readonly #core: BbrCore;
+  readonly #episode = new LossEpisode();
+
+  constructor({ mtu, random }: BbrOptions) {
+    this.#core = new BbrCore({ mtu, random, initialWindow: initialWindow(mtu) });
+  }
+
+  // Inputs
+
+  /** Input: a packet left. */
+  onPacketSent(event: SentEvent): void {
+    const core = this.#core;
+    if (event.bytesInFlight + core.mtu > core.window) core.windowLimitedIn = core.rounds.count;
+    // "HandleRestartFromIdle"
+    if (event.bytesInFlight !== event.size || !event.isAppLimited) return;
+    core.isRestartingFromIdle = true;
+    core.path.restartAggregation(event.now);
+    if (core.isInProbeBw) this.#setPacingRate(1);
+    else if (core.phase === "probe-rtt") checkProbeRttDone(core, event.now);
+  }
+
+  /** Input: packets were acknowledged ("UpdateOnACK"). */
+  onAck(event: AckEvent): void {
+    const core = this.#core;
+    const { rate, ledger, packets } = event;
+    if (!rate.hasData) return;
+    core.delivered = rate.priorDelivered + rate.delivered;
+    const sample = core.sampleOf(event);
+    this.#updateModel(sample, rate.rtt);
+    this.#episode.onAcked(core, ledger.sentAt(packets[packets.length - 1] ?? rate.lastAcked));
+    // "InitPacingRate", once there is a round trip to spread the first window over.
+    if (core.pacingRate === undefined && event.rtt.hasSample) {
+      core.pacingRate = (STARTUP_PACING_GAIN * core.initialWindow) / event.rtt.smoothed;
+    }
+    this.#setPacingRate(core.pacingGain);
+    this.#setWindow(sample);
+  }
+
+  /** Input: packets are deemed lost ("HandleLostPacket" for each). */
+  onLoss(event: LossEvent): void {
+    const core = this.#core;
+    const { ledger, now } = event;
+    this.#episode.onLost(core, event.packets.length, event.newestSentAt, now);
+    let lost = event.lost - event.bytes;
+    for (const packetNumber of event.packets) {
+      if (!ledger.isInFlightKind(packetNumber)) continue;
+      const size = ledger.size(packetNumber);
+      lost += size;
+      core.losses.onLost(packetNumber, size, event.delivered);
+      if (!core.isProbeSample) continue;
+      const inflight = ledger.inFlightWhenSent(packetNumber);
+      const lostSince = lost - ledger.lostWhenSent(packetNumber);
+      if (!core.losses.isTooHigh(lostSince, inflight)) continue;
+      const at = { inflight: this.#inflightAtLoss(inflight - size, lostSince - size), now };
+      if (onTooHigh(core, { ...at, isAppLimited: ledger.isAppLimited(packetNumber) })) {
+        this.#episode.leftPhase = "probe-bw-up";
+      }
+    }
+    // "OnEnterRTO"
+    if (event.isPersistent) core.window = event.bytesInFlight + core.mtu;
+  }
+
+  /** Input: packets that were deemed lost have arrived. */
+  onSpuriousLoss(event: SpuriousLossEvent): void {
+    for (const packetNumber of event.packets)
+      this.#episode.onArrivedLate(this.#core, event.ledger.lostAt(packetNumber));
+  }
+
+  /** Input: the peer reports marks of congestion, which count like loss ("ECN"). */
+  onCongestionMark(event: CongestionMarkEvent): void {
+    const core = this.#core;
+    core.losses.hasMark = true;
+    if (!core.isProbeSample) return;
+    onTooHigh(core, { inflight: core.targetInflight, isAppLimited: false, now: event.now });
+  }
+
+  /** Input: the path's packet size changed. */
+  onMtuChange(mtu: number): void {
+    this.#core.mtu = mtu;
+    this.#core.window = Math.max(this.#core.window, this.#core.minWindow);
+  }
+
+  // Outputs
+
+  /** Most bytes in flight. */
+  get congestionWindow(): number {
+    return this.#core.window;
+  }
+
+  /** Bytes per ms; `undefined` before the first acknowledgement. */
+  get pacingRate(): number | undefined {
+    return this.#core.pacingRate;
+  }
+
+  /** What statistics and traces show. */
+  snapshot(): CongestionSnapshot {
+    const { phase, window, inflightLongterm, pacingRate } = this.#core;
+    return {
+      name: this.name,
+      state: phase,
+      congestionWindow: window,
+      slowStartThreshold: inflightLongterm,
+      pacingRate,
+    };
+  }
+
+  /** "UpdateModelAndState" */
+  #updateModel(sample: Sample, rtt: number | undefined): void {
+    const core = this.#core;
+    const { losses, rounds, path, fullPipe } = core;
+    losses.onAck(sample, sample.newlyAcked, rtt);
+    rounds.onAck(sample.priorDelivered, core.delivered);
+    if (rounds.hasStarted) core.roundsSinceProbe += 1;
+    if (sample.deliveryRate >= path.maxBandwidth || !sample.isAppLimited) path.onDeliveryRate(sample.deliveryRate);
+    if (losses.isRoundOver) adaptShortterm(core);
+    if (!fullPipe.wasReached && rounds.hasStarted) path.forgetAggregation();
+    path.onAcked(sample.newlyAcked, { now: sample.now, round: rounds.count, window: core.window });
+    if (rounds.hasStarted && !sample.isAppLimited) fullPipe.onRound(sample.deliveryRate);
+    if (checkStartupDone(core)) this.#episode.leftPhase = "startup";
+    checkDrainDone(core, sample);
+    updateProbeBw(core, sample);
+    path.onRtt(rtt, sample.now);
+    checkProbeRtt(core, sample, this.#episode.isRecovering);
+    losses.onAckEnd(sample);
+    path.bandwidth = Math.min(path.maxBandwidth, core.bandwidthShortterm);
+  }
+
+  /** "SetPacingRateWithGain": before the pipe was full once, rates may be too low for want of data, and only rise. */
+  #setPacingRate(gain: number): void {
+    const core = this.#core;
+    const rate = gain * core.path.bandwidth * (1 - PACING_MARGIN);
+    if (core.fullPipe.wasReached || rate > (core.pacingRate ?? Number.POSITIVE_INFINITY)) core.pacingRate = rate;
+  }
+
+  /** "SetCwnd" */
+  #setWindow(sample: Sample): void {
+    const core = this.#core;
+    const most = core.maxInflight;
+    if (core.fullPipe.wasReached) core.window = Math.min(core.window + sample.newlyAcked, most);
+    else if (core.window < most || core.delivered < core.initialWindow) core.window += sample.newlyAcked;
+    core.window = Math.max(core.window, core.minWindow);
+    if (core.phase === "probe-rtt") core.window = Math.min(core.window, core.probeRttWindow(PROBE_RTT_WINDOW_GAIN));
+    this.#boundWindow();
+  }
+
+  /** "BoundCwndForModel" */
+  #boundWindow(): void {
+    const core = this.#core;
+    const leavesHeadroom = core.phase === "probe-bw-cruise" || core.phase === "probe-rtt";
+    let bound = Number.POSITIVE_INFINITY;
+    if (leavesHeadroom) bound = core.inflightWithHeadroom;
+    else if (core.isInProbeBw) bound = core.inflightLongterm;
+    bound = Math.max(Math.min(bound, core.inflightShortterm), core.minWindow);
+    core.window = Math.min(core.window, bound);
+  }
+
+  /** "InflightAtLoss": what was in flight when the share of lost data crossed the threshold. */
+  #inflightAtLoss(inflightBefore: number, lostBefore: number): number {
+    const { threshold } = this.#core.losses;
+    return inflightBefore + (threshold * inflightBefore - lostBefore) / (1 - threshold);
+  }
+}
