@@ -16,6 +16,11 @@ export const MAX_ACTIVE_IDS = 4;
 /** Ids that each side gives in the handshake: the first network, a relay, the next network. */
 export const HANDSHAKE_IDS = 3;
 
+// Implementation
+
+/** Retirements that may be unacknowledged: twice the active ids (RFC 9000 §5.1.2). */
+const MAX_PENDING_RETIREMENTS = 2 * MAX_ACTIVE_IDS;
+
 /** The ids that we gave to the peer. */
 export class LocalConnectionIds {
   readonly #active = new Map<number, Uint8Array>();
@@ -74,6 +79,8 @@ export class RemoteConnectionIds {
   #current: Uint8Array = new Uint8Array(8);
   #currentSequence = 0;
   #retiredBelow = 0;
+  /** Sequence numbers that were given up without the peer's having acknowledged it. */
+  readonly #retiring = new Set<number>();
 
   /** Command: takes the ids of the handshake; the first is used. */
   start(ids: readonly Uint8Array[]): void {
@@ -88,11 +95,26 @@ export class RemoteConnectionIds {
     if (frame.retirePriorTo > frame.sequence) return CLOSE_CODE.FRAME_ENCODING;
     const known = this.#known.get(frame.sequence);
     if (known !== undefined) return equalBytes(known, frame.connectionId) ? [] : CLOSE_CODE.PROTOCOL_VIOLATION;
-    if (frame.sequence < this.#retiredBelow) return [frame.sequence];
+    if (frame.sequence < this.#retiredBelow) {
+      if (this.#retiring.has(frame.sequence)) return [];
+      this.#retiring.add(frame.sequence);
+      return this.#retiring.size > MAX_PENDING_RETIREMENTS ? CLOSE_CODE.CONNECTION_ID_LIMIT : [frame.sequence];
+    }
     this.#known.set(frame.sequence, frame.connectionId.slice());
     const retired = this.#retireBelow(frame.retirePriorTo);
-    if (this.#known.size > MAX_ACTIVE_IDS) return CLOSE_CODE.CONNECTION_ID_LIMIT;
-    return retired;
+    for (const sequence of retired) this.#retiring.add(sequence);
+    const isWithinLimits = this.#known.size <= MAX_ACTIVE_IDS && this.#retiring.size <= MAX_PENDING_RETIREMENTS;
+    return isWithinLimits ? retired : CLOSE_CODE.CONNECTION_ID_LIMIT;
+  }
+
+  /** Input: the peer has acknowledged a RETIRE_CONNECTION_ID, perhaps one of several copies. */
+  onRetirementAcked(sequence: number): void {
+    this.#retiring.delete(sequence);
+  }
+
+  /** Whether the peer has not acknowledged yet that the id was given up. */
+  isRetiring(sequence: number): boolean {
+    return this.#retiring.has(sequence);
   }
 
   /** The id that packets to the peer carry. */

@@ -126,8 +126,6 @@ export class Core {
   arrivingNumber = 0;
   /** Packets below this number have been repeated by the probes of the current timeout. */
   probedBelow = 0;
-  /** RETIRE_CONNECTION_ID frames that the peer has not acknowledged. */
-  unackedRetirements = 0;
   /** Received datagrams that the owner has not taken. */
   receivedDatagrams = 0;
   /** When the pacer lets data go on; `undefined` while it does not hold anything back. */

@@ -11,7 +11,6 @@ import { CLOSE_CODE } from "../wire/codes.ts";
 import { type AckFrame, allowedIn, type CloseFrame, type Frame, isAckEliciting } from "../wire/frame.ts";
 import { decodeErrorCode, decodeFrame } from "../wire/frame-codec.ts";
 import { Reader } from "../wire/reader.ts";
-import { MAX_ACTIVE_IDS } from "./connection-ids.ts";
 import type { Core } from "./core.ts";
 import { requeue } from "./packet-builder.ts";
 import { onRecovered } from "./path-mtu.ts";
@@ -21,9 +20,6 @@ import type { Path } from "./paths.ts";
 
 /** Received datagrams that wait for the application; what comes beyond is dropped, as by a full socket buffer. */
 const MAX_RECEIVED_DATAGRAMS = 1_024;
-
-/** Retirements of connection ids that may be unacknowledged: twice the active ids (RFC 9000 §5.1.2). */
-const MAX_PENDING_RETIREMENTS = 2 * MAX_ACTIVE_IDS;
 
 const reader = new Reader();
 
@@ -116,8 +112,7 @@ function handleFrame(core: Core, frame: Frame, now: Instant): number {
       const outcome = core.remoteIds.onNew(frame);
       if (typeof outcome === "number") return outcome;
       for (const sequence of outcome) core.control.push({ kind: "retire-connection-id", sequence });
-      core.unackedRetirements += outcome.length;
-      return core.unackedRetirements > MAX_PENDING_RETIREMENTS ? CLOSE_CODE.CONNECTION_ID_LIMIT : 0;
+      return 0;
     }
     case "retire-connection-id":
       return onRetire(core, frame.sequence);
@@ -204,7 +199,7 @@ function settle(core: Core, packetNumber: number): void {
   for (const token of sent.tokens(packetNumber)) {
     switch (token.kind) {
       case "retire-connection-id":
-        core.unackedRetirements -= 1;
+        core.remoteIds.onRetirementAcked(token.sequence);
         break;
       case "new-connection-id":
         break;

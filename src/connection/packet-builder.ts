@@ -282,7 +282,10 @@ function controlFrame(core: Core, token: ControlToken): Frame | undefined {
       return { type: "new-connection-id", sequence: token.sequence, retirePriorTo: 0, connectionId };
     }
     case "retire-connection-id":
-      return { type: "retire-connection-id", sequence: token.sequence };
+      // A copy that was thought lost may have arrived meanwhile.
+      return core.remoteIds.isRetiring(token.sequence)
+        ? { type: "retire-connection-id", sequence: token.sequence }
+        : undefined;
     case "ack-frequency": {
       const wish = core.ackFrequency.wish(token.sequence);
       return wish === undefined ? undefined : { type: "ack-frequency", ...wish };

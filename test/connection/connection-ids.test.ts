@@ -19,7 +19,9 @@ test("retire_prior_to moves on to the lowest id that is left (RFC 9000 §5.1.2)"
   expect(remote.current).toEqual(id(0));
   expect(remote.onNew(frame(3, 2))).toEqual([0, 1]);
   expect(remote.current).toEqual(id(2));
-  // Already retired: it is given back at once.
+  // Already given back, and again only if the peer has forgotten that it was.
+  expect(remote.onNew(frame(1, 0, 9))).toEqual([]);
+  remote.onRetirementAcked(1);
   expect(remote.onNew(frame(1, 0, 9))).toEqual([1]);
 });
 

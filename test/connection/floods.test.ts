@@ -77,6 +77,26 @@ describe.each(ROLES)("floods of the %s", (role) => {
     expect(closeIn(adversary.say("data", [newId(9, 9)]))).toMatchObject({ code: CLOSE_CODE.CONNECTION_ID_LIMIT });
   });
 
+  test("CONN-22: a retirement that arrives twice makes room for one", () => {
+    const adversary = Adversary.open(role);
+    const retire = (sequence: number): number =>
+      adversary.say("data", [newId(sequence, sequence)]).find(({ space }) => space === "data")!.packetNumber;
+    const acknowledge = (start: number, end: number): void =>
+      adversary.deliver("data", [{ type: "ack", largest: end - 1, delayUs: 0, ranges: [start, end], ecn: undefined }]);
+    const first = retire(3);
+    const later = [4, 5, 6, 7].map(retire);
+    // The first is given up and sent again; then both copies arrive.
+    acknowledge(later[0]!, later.at(-1)! + 1);
+    const again = adversary.take().filter(({ frames }) => frames.some(({ type }) => type === "retire-connection-id"));
+    expect(again.length).toBeGreaterThan(0);
+    acknowledge(first, first + 1);
+    for (const { packetNumber } of again) acknowledge(packetNumber, packetNumber + 1);
+    adversary.take();
+    for (let sequence = 8; sequence < 16; sequence++) adversary.say("data", [newId(sequence, sequence)]);
+    expect(adversary.connection.state).toBe("open");
+    expect(closeIn(adversary.say("data", [newId(16, 16)]))).toMatchObject({ code: CLOSE_CODE.CONNECTION_ID_LIMIT });
+  });
+
   test("CONN-22: an id that the peer has not been told cannot be retired, so replacements do not pile up", () => {
     const adversary = Adversary.open(role);
     const frames = Array.from({ length: 400 }, (_, sequence): Frame => ({ type: "retire-connection-id", sequence }));
