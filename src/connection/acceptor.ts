@@ -259,7 +259,11 @@ export class Acceptor {
 
   /** Refuses with an answer that only the holder of the ticket can read, at a rate that no flood can raise. */
   #refuse(pending: Pending, refusal: Refusal, message: string, now: Instant): void {
-    if (!this.#refusals.take(pending.entry.id, now)) return;
+    if (!this.#refusals.take(pending.entry.id, now)) {
+      // It must not take the place of others either; copies of it count as replayed.
+      this.#forget(pending);
+      return;
+    }
     const own = {
       ...localParameters(this.#config, [new Uint8Array(8)]),
       refused: { code: REFUSED_CODE[refusal], reason: message },

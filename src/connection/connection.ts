@@ -182,6 +182,8 @@ export class ConnectionMachine implements HasDeadline {
     }
     const aead = result.parameters.aeads[0];
     if (result.parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
+    // Every connection begins with a stream of the initiator (spec/connection.md).
+    if (result.parameters.maxStreamsBidi === 0) return "bad-parameters";
     this.#dial = undefined;
     this.#dialDeadline = undefined;
     const core = this.#core;
@@ -523,7 +525,10 @@ export class ConnectionMachine implements HasDeadline {
       this.#afterFrames(now);
     }
     // RFC 9001 §6.6: beyond the integrity limit the keys are given up, silently.
-    if (keys.opener.isExhausted) this.#end({ kind: "lost", silence: this.#core.liveness.silence(now) });
+    if (keys.opener.isExhausted) {
+      if (this.#closing !== undefined) this.#finishClosing();
+      else this.#end({ kind: "lost", silence: this.#core.liveness.silence(now) });
+    }
     return "undecryptable";
   }
 

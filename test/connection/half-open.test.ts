@@ -4,7 +4,14 @@
  * @module
  */
 import { expect, test } from "vitest";
+import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
+import { localParameters } from "../../src/connection/negotiation.ts";
+import { InitiatorHandshake } from "../../src/crypto/handshake.ts";
+import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
+import { deriveTicketKeys } from "../../src/crypto/ticket-keys.ts";
+import { ticketCore } from "../../src/ticket/ticket.ts";
 import { encodeInit } from "../../src/wire/handshake-datagram.ts";
+import { encodeParameters } from "../../src/wire/parameters.ts";
 import { Adversary } from "./adversary.ts";
 import { Pair } from "./pair.ts";
 
@@ -38,6 +45,46 @@ test("CONN-2: a caller that closes or breaks the rules before its first data pac
     expect(adversary.victim.endpoint.connectionCount).toBe(0);
   }
 });
+
+test("CONN-3: a listener that allows no stream has not answered", () => {
+  const adversary = Adversary.listen({ parameters: { maxStreamsBidi: 0 } });
+  expect(adversary.connection.state).toBe("connecting");
+  expect(adversary.victim.endpoint.stats.dropped).toEqual({ "bad-parameters": 1 });
+});
+
+test("CONN-10: the holder of a dead ticket cannot take the place of others", () => {
+  const pair = new Pair();
+  const { listener, dialer, rng, ticket } = pair;
+  const good = { ...ticket, secret: rng.random(16) };
+  listener.endpoint.addTicket(good, Number.POSITIVE_INFINITY);
+  listener.endpoint.revokeTicket(pair.ticketId);
+  // As fast as unproven sources are served at all, and from many of them.
+  for (let second = 0; second < 5; second++) {
+    for (let i = 0; i < (second === 0 ? 100 : 50); i++) {
+      const from = { host: `198.51.100.${i % 50}`, port: 1_000 + second, family: 4 } as const;
+      pair.inject(listener, firstMessage(pair), from);
+    }
+    pair.now = (pair.now + 1_000) as typeof pair.now;
+  }
+  expect(listener.endpoint.stats.dropped["half-open-limit"]).toBeUndefined();
+  const identity = keyPairFromSeed(rng.random(32));
+  const call = dialer.endpoint.connect({ ticket: good, identity, timeout: 20_000 }, pair.now);
+  pair.exchange();
+  expect(call.state).toBe("open");
+});
+
+/** The first message of a holder of the pair's ticket. */
+function firstMessage({ ticket, rng }: Pair): Uint8Array {
+  const { key, secret } = ticket;
+  const handshake = new InitiatorHandshake({
+    keys: deriveTicketKeys({ key, secret, core: ticketCore(ticket) }),
+    listenerKey: key,
+    identity: keyPairFromSeed(rng.random(32)),
+    ephemeral: keyPairFromSeed(rng.random(32)),
+    payload: encodeParameters({ ...localParameters(DEFAULT_CONFIG, [rng.random(8)]), attempt: rng.random(8) }, 0),
+  });
+  return encodeInit({ core: handshake.core1, token: rng.random(8), mac2: new Uint8Array(16) });
+}
 
 function silentListener() {
   const pair = new Pair();
