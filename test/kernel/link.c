@@ -7,21 +7,35 @@
  * them. Prints "ready" once both are there; the caller gives them addresses. On SIGTERM or SIGINT it prints its counters
  * as one line of JSON and ends, and the devices with it. Linux, CAP_NET_ADMIN.
  *
- * Both directions alike:
- *   rate=MBIT       serialisation at this many Mbit/s; 0 is no limit (0)
+ * Both directions alike, or with "@a" behind the key (rate@a=10) only what A sends, with "@b" what B sends:
+ *   rate=MBIT       serialisation at this many Mbit/s, counted over IP packets; 0 is no limit (0)
  *   queue=BYTES     what may wait for serialisation, then the tail is dropped (250000)
+ *   queue-packets=N the same in packets, which takes the place of the limit in bytes; 0 is by bytes (0)
  *   delay=MS        propagation one way (0)
  *   jitter=MS       added to the propagation, uniform in [0, MS], without reordering (0)
- *   loss=PERCENT    packets that vanish (0)
+ *   loss=PERCENT    packets that vanish, each by itself (0)
+ *   burst-enter=PERCENT, burst-leave=PERCENT  loss in bursts (Gilbert and Elliott): chance a packet that a burst begins,
+ *                   and that it ends (0, 100)
  *   late=PERCENT    packets that take late-by longer, and so are overtaken (0)
  *   late-by=MS      (10)
+ *   overtake=PERCENT packets that skip the propagation, and so overtake all that are under way (0)
  *   duplicate=PERCENT  packets that arrive twice (0)
  *   corrupt=PERCENT    UDP packets in which one bit of the payload is flipped; the checksum is mended, so that they arrive (0)
+ *   mtu=BYTES       larger packets vanish; 0 is no limit (0)
+ *   police=MBIT     a token bucket of police-burst bytes that fills at this rate; packets beyond it vanish; 0 is none (0)
+ *   police-burst=BYTES (100000)
+ *   down=1          everything vanishes (0)
+ * For the whole link:
  *   seed=N          of the random generator (1)
  *
- * How it works. A packet that is read is judged once: lost, or given a time of arrival. Serialisation needs no queue of
- * its own: the time at which the line falls idle says how much is waiting. Packets in flight are in one heap, ordered by
- * arrival; the loop sleeps until the earliest is due or another packet can be read.
+ * While it runs it reads standard input: a line of settings changes them for the packets to come, the line "counters"
+ * prints the counters so far.
+ *
+ * How it works. A packet that is read is judged once: lost (in front of the queue), dropped by the queue, or given a time
+ * of arrival. Serialisation needs no queue of its own: the time at which the line falls idle says how much is waiting, and
+ * a ring of departure times how many packets. Packets in flight are in one heap, ordered by arrival; the loop sleeps until
+ * the earliest is due or another packet can be read. It asks for real-time priority, so that a busy machine does not
+ * stretch the delays.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,17 +55,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PACKET = 65536, READS_PER_TURN = 64 };
+enum { MAX_PACKET = 65536, READS_PER_TURN = 64, MAX_LINE = 1024 };
 
 struct settings {
-  double rate_mbit, queue_bytes, delay_ms, jitter_ms;
-  double loss, late, late_by_ms, duplicate, corrupt;
-  double seed;
-};
-
-struct option {
-  const char *name;
-  double *value;
+  double rate_mbit, queue_bytes, queue_packets, delay_ms, jitter_ms;
+  double loss, burst_enter, burst_leave, late, late_by_ms, overtake, duplicate, corrupt;
+  double mtu, police_mbit, police_burst, down;
 };
 
 struct flight {
@@ -63,13 +72,24 @@ struct flight {
 };
 
 struct counters {
-  uint64_t packets, bytes, delivered, lost, overflowed, late, duplicated, corrupted;
+  uint64_t packets, bytes, delivered, lost, overflowed, oversized, policed, blacked_out, late, overtaking, duplicated, corrupted;
+};
+
+/* When the packets that wait will have left; grows as needed. */
+struct departures {
+  int64_t *at_ns;
+  size_t first, count, room;
 };
 
 struct end {
+  struct settings settings; /* of what this end sends */
   int device;
+  bool in_burst;
   int64_t idle_at_ns;      /* when the line from this end has sent all that waits */
   int64_t last_arrival_ns; /* of packets in order */
+  double tokens;           /* of the policer, in bytes */
+  int64_t tokens_at_ns;    /* when they were counted */
+  struct departures departures;
   struct counters counters;
 };
 
@@ -186,24 +206,69 @@ static bool corrupt(unsigned char *packet, size_t size) {
 
 /* ---- the link ---- */
 
-/* Decides what becomes of a packet that `from` has sent. */
-static void carry(const struct settings *set, int from, unsigned char *packet, size_t size, int64_t now) {
-  struct end *end = &ends[from];
-  end->counters.packets++;
-  end->counters.bytes += size;
-  if (happens(set->loss)) {
-    end->counters.lost++;
-    return;
+/* Packets that wait for serialisation or are in it. */
+static size_t waiting(struct departures *queue, int64_t now) {
+  while (queue->count > 0 && queue->at_ns[queue->first] <= now) {
+    queue->first = (queue->first + 1) % queue->room;
+    queue->count--;
   }
-  int64_t sent_at = now;
-  if (set->rate_mbit > 0) {
-    double ns_per_byte = 8000 / set->rate_mbit;
-    int64_t begin = end->idle_at_ns > now ? end->idle_at_ns : now;
-    if ((double)(begin - now) / ns_per_byte + (double)size > set->queue_bytes) {
-      end->counters.overflowed++;
-      return;
-    }
-    sent_at = end->idle_at_ns = begin + (int64_t)((double)size * ns_per_byte);
+  return queue->count;
+}
+
+static void note_departure(struct departures *queue, int64_t at_ns) {
+  if (queue->count == queue->room) {
+    size_t room = queue->room == 0 ? 1024 : 2 * queue->room;
+    int64_t *grown = malloc(room * sizeof *grown);
+    if (grown == NULL) fail("memory");
+    for (size_t i = 0; i < queue->count; i++) grown[i] = queue->at_ns[(queue->first + i) % queue->room];
+    free(queue->at_ns);
+    *queue = (struct departures){.at_ns = grown, .count = queue->count, .room = room};
+  }
+  queue->at_ns[(queue->first + queue->count++) % queue->room] = at_ns;
+}
+
+/* Whether the bucket holds no tokens for the packet. */
+static bool is_policed(struct end *end, size_t size, int64_t now) {
+  const struct settings *set = &end->settings;
+  if (set->police_mbit <= 0) return false;
+  double tokens = end->tokens + (double)(now - end->tokens_at_ns) * set->police_mbit / 8000;
+  if (end->tokens_at_ns == 0 || tokens > set->police_burst) tokens = set->police_burst;
+  end->tokens_at_ns = now;
+  bool is_beyond = tokens < (double)size;
+  end->tokens = is_beyond ? tokens : tokens - (double)size;
+  return is_beyond;
+}
+
+static bool is_lost(struct end *end) {
+  const struct settings *set = &end->settings;
+  if (set->burst_enter > 0) {
+    if (happens(end->in_burst ? set->burst_leave : set->burst_enter)) end->in_burst = !end->in_burst;
+    if (end->in_burst) return true;
+  }
+  return happens(set->loss);
+}
+
+/* When the last bit of the packet has left; -1 if the queue is full. */
+static int64_t serialise(struct end *end, size_t size, int64_t now) {
+  const struct settings *set = &end->settings;
+  if (set->rate_mbit <= 0) return now;
+  double ns_per_byte = 8000 / set->rate_mbit;
+  int64_t begin = end->idle_at_ns > now ? end->idle_at_ns : now;
+  size_t packets = waiting(&end->departures, now);
+  if (set->queue_packets > 0 ? (double)packets >= set->queue_packets
+                             : (double)(begin - now) / ns_per_byte + (double)size > set->queue_bytes)
+    return -1;
+  end->idle_at_ns = begin + (int64_t)((double)size * ns_per_byte);
+  note_departure(&end->departures, end->idle_at_ns);
+  return end->idle_at_ns;
+}
+
+/* When a packet arrives that has left at `sent_at`. */
+static int64_t propagate(struct end *end, int64_t sent_at) {
+  const struct settings *set = &end->settings;
+  if (happens(set->overtake)) {
+    end->counters.overtaking++;
+    return sent_at;
   }
   int64_t arrival = sent_at + from_ms(set->delay_ms) + from_ms(set->jitter_ms * draw());
   if (arrival < end->last_arrival_ns) arrival = end->last_arrival_ns;
@@ -212,20 +277,42 @@ static void carry(const struct settings *set, int from, unsigned char *packet, s
     end->counters.late++;
     arrival += from_ms(set->late_by_ms);
   }
+  return arrival;
+}
+
+/* Decides what becomes of a packet that `from` has sent. */
+static void carry(int from, unsigned char *packet, size_t size, int64_t now) {
+  struct end *end = &ends[from];
+  const struct settings *set = &end->settings;
+  struct counters *counters = &end->counters;
+  uint64_t *fate = NULL;
+  counters->packets++;
+  counters->bytes += size;
+  int64_t sent_at = -1;
+  if (set->down > 0) fate = &counters->blacked_out;
+  else if (set->mtu > 0 && (double)size > set->mtu) fate = &counters->oversized;
+  else if (is_policed(end, size, now)) fate = &counters->policed;
+  else if (is_lost(end)) fate = &counters->lost;
+  else if ((sent_at = serialise(end, size, now)) < 0) fate = &counters->overflowed;
+  if (fate != NULL) {
+    ++*fate;
+    return;
+  }
+  int64_t arrival = propagate(end, sent_at);
   if (happens(set->duplicate)) {
-    end->counters.duplicated++;
+    counters->duplicated++;
     launch(!from, arrival, packet, size);
   }
-  if (happens(set->corrupt) && corrupt(packet, size)) end->counters.corrupted++;
+  if (happens(set->corrupt) && corrupt(packet, size)) counters->corrupted++;
   launch(!from, arrival, packet, size);
 }
 
-static void read_from(const struct settings *set, int from) {
+static void read_from(int from) {
   static unsigned char packet[MAX_PACKET];
   for (int turn = 0; turn < READS_PER_TURN; turn++) {
     ssize_t size = read(ends[from].device, packet, sizeof packet);
     if (size <= 0) return;
-    carry(set, from, packet, (size_t)size, now_ns());
+    carry(from, packet, (size_t)size, now_ns());
   }
 }
 
@@ -238,8 +325,105 @@ static void deliver_due(int64_t now) {
   }
 }
 
-static void run(const struct settings *set) {
-  struct pollfd readable[2] = {{.fd = ends[0].device, .events = POLLIN}, {.fd = ends[1].device, .events = POLLIN}};
+/* ---- settings and counters ---- */
+
+/* Sets what one word says; false if it says nothing that is known. */
+static bool apply_to(struct settings *set, const char *key, size_t length, double value) {
+  const struct {
+    const char *name;
+    double *value;
+  } known[] = {
+      {"rate", &set->rate_mbit},        {"queue", &set->queue_bytes},       {"queue-packets", &set->queue_packets},
+      {"delay", &set->delay_ms},        {"jitter", &set->jitter_ms},        {"loss", &set->loss},
+      {"burst-enter", &set->burst_enter}, {"burst-leave", &set->burst_leave}, {"late", &set->late},
+      {"late-by", &set->late_by_ms},    {"overtake", &set->overtake},       {"duplicate", &set->duplicate},
+      {"corrupt", &set->corrupt},       {"mtu", &set->mtu},                 {"police", &set->police_mbit},
+      {"police-burst", &set->police_burst}, {"down", &set->down},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strlen(known[i].name) != length || strncmp(known[i].name, key, length) != 0) continue;
+    *known[i].value = value;
+    return true;
+  }
+  return false;
+}
+
+/* Reads "key=value", "key@a=value" or "key@b=value"; false if it is none of them. */
+static bool apply(const char *word) {
+  const char *equals = strchr(word, '=');
+  if (equals == NULL) return false;
+  char *rest = NULL;
+  double value = strtod(equals + 1, &rest);
+  if (rest == equals + 1 || *rest != '\0' || value < 0) return false;
+  size_t length = (size_t)(equals - word);
+  if (length == 4 && strncmp(word, "seed", 4) == 0) {
+    random_state = (uint64_t)value;
+    return true;
+  }
+  int first = 0, last = 1;
+  if (length > 2 && word[length - 2] == '@') {
+    if (word[length - 1] != 'a' && word[length - 1] != 'b') return false;
+    first = last = word[length - 1] == 'b';
+    length -= 2;
+  }
+  bool is_known = true;
+  for (int end = first; end <= last; end++) is_known = is_known && apply_to(&ends[end].settings, word, length, value);
+  return is_known;
+}
+
+static void print_counters(void) {
+  printf("{");
+  for (int end = 0; end < 2; end++) {
+    const struct counters *c = &ends[end].counters;
+    const struct {
+      const char *name;
+      uint64_t value;
+    } all[] = {
+        {"packets", c->packets},       {"bytes", c->bytes},          {"delivered", c->delivered},   {"lost", c->lost},
+        {"overflowed", c->overflowed}, {"oversized", c->oversized},  {"policed", c->policed},       {"blackedOut", c->blacked_out},
+        {"late", c->late},             {"overtaking", c->overtaking}, {"duplicated", c->duplicated}, {"corrupted", c->corrupted},
+    };
+    printf("%s\"%s\":{", end == 0 ? "" : ",", end == 0 ? "fromA" : "fromB");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+      printf("%s\"%s\":%llu", i == 0 ? "" : ",", all[i].name, (unsigned long long)all[i].value);
+    printf("}");
+  }
+  printf("}\n");
+  fflush(stdout);
+}
+
+static void obey(char *line) {
+  if (strcmp(line, "counters") == 0) {
+    print_counters();
+    return;
+  }
+  char *place = NULL;
+  for (char *word = strtok_r(line, " ", &place); word != NULL; word = strtok_r(NULL, " ", &place))
+    if (!apply(word)) fprintf(stderr, "link: no such setting: %s\n", word);
+}
+
+/* Reads what there is of standard input; false at its end. */
+static bool read_commands(void) {
+  static char text[MAX_LINE];
+  static size_t length;
+  ssize_t size = read(STDIN_FILENO, text + length, sizeof text - 1 - length);
+  if (size <= 0) return false;
+  length += (size_t)size;
+  text[length] = '\0';
+  char *line = text;
+  for (char *end = strchr(line, '\n'); end != NULL; end = strchr(line, '\n')) {
+    *end = '\0';
+    obey(line);
+    line = end + 1;
+  }
+  length -= (size_t)(line - text);
+  memmove(text, line, length);
+  return length < sizeof text - 1;
+}
+
+static void run(void) {
+  struct pollfd ready[3] = {
+      {.fd = ends[0].device, .events = POLLIN}, {.fd = ends[1].device, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
   while (!stopping) {
     struct timespec wait, *timeout = NULL;
     if (heap_size > 0) {
@@ -249,10 +433,15 @@ static void run(const struct settings *set) {
       wait.tv_nsec = left % 1000000000;
       timeout = &wait;
     }
-    if (ppoll(readable, 2, timeout, NULL) < 0 && errno != EINTR) fail("ppoll");
+    if (ppoll(ready, 3, timeout, NULL) < 0) {
+      if (errno != EINTR) fail("ppoll");
+      continue;
+    }
     deliver_due(now_ns());
     for (int end = 0; end < 2; end++)
-      if (readable[end].revents & POLLIN) read_from(set, end);
+      if (ready[end].revents & POLLIN) read_from(end);
+    /* A negative descriptor is left out of the poll. */
+    if (ready[2].revents != 0 && !read_commands()) ready[2].fd = -1;
   }
 }
 
@@ -273,57 +462,30 @@ static int open_device(const char *namespace) {
   return device;
 }
 
-static void read_options(struct settings *set, int count, char **words) {
-  const struct option options[] = {
-      {"rate", &set->rate_mbit}, {"queue", &set->queue_bytes},   {"delay", &set->delay_ms},      {"jitter", &set->jitter_ms},  {"loss", &set->loss},
-      {"late", &set->late},      {"late-by", &set->late_by_ms}, {"duplicate", &set->duplicate}, {"corrupt", &set->corrupt}, {"seed", &set->seed},
-  };
-  for (int i = 0; i < count; i++) {
-    char *equals = strchr(words[i], '='), *rest = NULL;
-    size_t known = 0;
-    for (; equals != NULL && known < sizeof options / sizeof *options; known++)
-      if (strlen(options[known].name) == (size_t)(equals - words[i]) && strncmp(options[known].name, words[i], (size_t)(equals - words[i])) == 0) break;
-    if (equals == NULL || known == sizeof options / sizeof *options) {
-      fprintf(stderr, "link: unknown option %s\n", words[i]);
-      exit(2);
-    }
-    *options[known].value = strtod(equals + 1, &rest);
-    if (rest == equals + 1 || *rest != '\0' || *options[known].value < 0) {
-      fprintf(stderr, "link: not a number: %s\n", words[i]);
-      exit(2);
-    }
-  }
-}
-
-static void print_counters(void) {
-  printf("{");
-  for (int end = 0; end < 2; end++) {
-    const struct counters *c = &ends[end].counters;
-    printf("%s\"%s\":{\"packets\":%llu,\"bytes\":%llu,\"delivered\":%llu,\"lost\":%llu,\"overflowed\":%llu,\"late\":%llu,\"duplicated\":%llu,\"corrupted\":%llu}",
-           end == 0 ? "" : ",", end == 0 ? "fromA" : "fromB", (unsigned long long)c->packets, (unsigned long long)c->bytes,
-           (unsigned long long)c->delivered, (unsigned long long)c->lost, (unsigned long long)c->overflowed, (unsigned long long)c->late,
-           (unsigned long long)c->duplicated, (unsigned long long)c->corrupted);
-  }
-  printf("}\n");
-}
-
 int main(int count, char **words) {
-  struct settings set = {.queue_bytes = 250000, .late_by_ms = 10, .seed = 1};
   if (count < 3) {
     fprintf(stderr, "usage: link NETNS_A NETNS_B [key=value …]\n");
     return 2;
   }
-  read_options(&set, count - 3, words + 3);
-  random_state = (uint64_t)set.seed;
+  random_state = 1;
+  for (int end = 0; end < 2; end++)
+    ends[end].settings = (struct settings){.queue_bytes = 250000, .burst_leave = 100, .late_by_ms = 10, .police_burst = 100000};
+  for (int i = 3; i < count; i++) {
+    if (apply(words[i])) continue;
+    fprintf(stderr, "link: no such setting: %s\n", words[i]);
+    return 2;
+  }
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   prctl(PR_SET_TIMERSLACK, 1);
+  /* Refused to some containers, and then done without. */
+  sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1});
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
   for (int end = 0; end < 2; end++) ends[end].device = open_device(words[1 + end]);
   printf("ready\n");
   fflush(stdout);
-  run(&set);
+  run();
   print_counters();
   return 0;
 }

@@ -7,15 +7,16 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { createBadNetwork, createVethNetwork, type Host } from "./network.ts";
+import { createBadNetwork, createVethNetwork, type Host, type LinkCounters } from "./network.ts";
 
 /** Small and slow enough for a receiver that a busy machine holds up for a quarter of a second. */
 const DATAGRAMS = 4000;
 const SIZE = 200;
 const PER_MILLISECOND = 2;
 
-/** Packets that are not ours: the kernels greet each other over IPv6. */
+/** Packets that are not ours: the kernels greet each other over IPv6, perhaps before the other one is up. */
 const GREETINGS = 8;
 
 const PORT = 9000;
@@ -120,7 +121,7 @@ test("a bad link loses, repeats, delays and damages as many packets as it counts
     seed: 5,
   });
   const seen = await exchange(network.a, network.b);
-  const counters = (await network.close())!.fromA;
+  const counters = (await network.close()).fromA;
   expectAboutEqual(seen.count, counters.delivered);
   expectAboutEqual(counters.delivered, counters.packets - counters.lost - counters.overflowed + counters.duplicated);
   expect(counters.overflowed).toBe(0);
@@ -143,7 +144,61 @@ test("a queue that is full drops the tail", async () => {
   // Two datagrams of 228 bytes come every millisecond; one leaves in 18 ms.
   const network = await createBadNetwork({ rate: 0.1, queue: 5000 });
   const seen = await exchange(network.a, network.b);
-  const counters = (await network.close())!.fromA;
+  const counters = (await network.close()).fromA;
   expect(counters.overflowed).toBeGreaterThan(DATAGRAMS * 0.8);
   expectAboutEqual(seen.count, counters.delivered);
+});
+
+test("a queue may be measured in packets", async () => {
+  // Ten datagrams of 228 bytes wait or leave; each takes 18 ms.
+  const network = await createBadNetwork({ rate: 0.1, "queue-packets": 10 });
+  try {
+    const exchanged = exchange(network.a, network.b);
+    await setTimeout(1000);
+    const { fromA } = await network.counters();
+    const waiting = fromA.packets - fromA.overflowed - fromA.delivered;
+    expect(waiting).toBeGreaterThanOrEqual(9);
+    expect(waiting).toBeLessThanOrEqual(10 + GREETINGS);
+    await exchanged;
+  } finally {
+    await network.close();
+  }
+});
+
+test("a bad link loses packets in bursts, and lets some overtake others, one way only", async () => {
+  const network = await createBadNetwork({ delay: 20, "burst-enter@a": 1, "burst-leave@a": 20, "overtake@a": 3 });
+  const seen = await exchange(network.a, network.b);
+  await exchange(network.b, network.a);
+  const { fromA, fromB } = await network.close();
+  expectAboutEqual(seen.count, fromA.delivered);
+  expectAboutEqual(fromA.delivered, fromA.packets - fromA.lost);
+  // A burst of five for every hundred packets without: about 190 of 4000, with a deviation of 38.
+  expect(Math.abs(fromA.lost - 190)).toBeLessThan(5 * 38);
+  expect(Math.abs(fromA.overtaking - 0.03 * (fromA.packets - fromA.lost))).toBeLessThan(5 * 11);
+  expect(seen.fastest).toBeLessThan(10);
+  expect(fromB).toMatchObject({ lost: 0, overtaking: 0 });
+});
+
+test("a bad link is changed while it runs: large packets, too many packets and at last all vanish", async () => {
+  const network = await createBadNetwork({ mtu: 227 });
+  try {
+    const sent = async (): Promise<LinkCounters> => {
+      await once(runOn(network.a, SENDER, network.b.address), "exit");
+      return (await network.counters()).fromA;
+    };
+    const first = await sent();
+    expect(first.oversized).toBe(DATAGRAMS);
+    // Half of the rate of what is sent, which is 3.6 Mbit/s at most.
+    network.change({ mtu: 0, police: 1, "police-burst": 2280 });
+    const second = await sent();
+    expect(second.oversized).toBe(DATAGRAMS);
+    expect(second.policed).toBeGreaterThan(DATAGRAMS * 0.4);
+    expect(second.delivered - first.delivered).toBeGreaterThan(DATAGRAMS * 0.2);
+    network.change({ police: 0, down: 1 });
+    const third = await sent();
+    expect(third.blackedOut).toBeGreaterThanOrEqual(DATAGRAMS);
+    expect(third.delivered).toBe(second.delivered);
+  } finally {
+    await network.close();
+  }
 });

@@ -12,30 +12,49 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** What the bad link does to packets, both ways alike; the units and defaults stand at the top of link.c. */
-export interface LinkOptions {
-  readonly rate?: number;
-  readonly queue?: number;
-  readonly delay?: number;
-  readonly jitter?: number;
-  readonly loss?: number;
-  readonly late?: number;
-  readonly "late-by"?: number;
-  readonly duplicate?: number;
-  readonly corrupt?: number;
-  readonly seed?: number;
-}
+/** What can be set of each direction of the bad link; the units and defaults stand at the top of link.c. */
+type Setting =
+  | "rate"
+  | "queue"
+  | "queue-packets"
+  | "delay"
+  | "jitter"
+  | "loss"
+  | "burst-enter"
+  | "burst-leave"
+  | "late"
+  | "late-by"
+  | "overtake"
+  | "duplicate"
+  | "corrupt"
+  | "mtu"
+  | "police"
+  | "police-burst"
+  | "down";
 
-/** What one direction of a bad link has done. */
+/** What the bad link does to packets, both ways alike, or with `@a` or `@b` to those of one host. */
+export type LinkOptions = { readonly [setting in Setting | `${Setting}@${"a" | "b"}` | "seed"]?: number };
+
+/** What one direction of a bad link has done, in packets unless the name says bytes. */
 export interface LinkCounters {
   readonly packets: number;
   readonly bytes: number;
   readonly delivered: number;
   readonly lost: number;
   readonly overflowed: number;
+  readonly oversized: number;
+  readonly policed: number;
+  readonly blackedOut: number;
   readonly late: number;
+  readonly overtaking: number;
   readonly duplicated: number;
   readonly corrupted: number;
+}
+
+/** The counters of both directions, by sending host. */
+export interface BothCounters {
+  readonly fromA: LinkCounters;
+  readonly fromB: LinkCounters;
 }
 
 /** One of the two hosts. */
@@ -51,8 +70,18 @@ export interface Host {
 export interface Network {
   readonly a: Host;
   readonly b: Host;
-  /** Removes the hosts. Returns the counters of a bad link, by sending host. */
-  close(): Promise<{ readonly fromA: LinkCounters; readonly fromB: LinkCounters } | undefined>;
+  /** Removes the hosts. */
+  close(): Promise<unknown>;
+}
+
+/** Two hosts on a bad link. */
+export interface BadNetwork extends Network {
+  /** Changes what the link does to the packets to come. */
+  change(options: LinkOptions): void;
+  /** What it has done so far. */
+  counters(): Promise<BothCounters>;
+  /** Removes the hosts; returns what the link has done. */
+  close(): Promise<BothCounters>;
 }
 
 /** Why this process cannot make networks, or `undefined` if it can. */
@@ -73,17 +102,15 @@ export async function createVethNetwork(options: { readonly mtu: number }): Prom
     b,
     async close() {
       removeHosts([a, b]);
-      return undefined;
     },
   };
 }
 
 /** Two hosts on a link with the given faults. */
-export async function createBadNetwork(options: LinkOptions): Promise<Network> {
+export async function createBadNetwork(options: LinkOptions): Promise<BadNetwork> {
   const program = compileLink();
   const [a, b] = createHosts();
-  const words = Object.entries(options).map(([key, value]) => `${key}=${value}`);
-  const link = spawn(program, [a.namespace, b.namespace, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  const link = spawn(program, [a.namespace, b.namespace, ...wordsOf(options)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: link.stdout })[Symbol.asyncIterator]();
   const first = await lines.next();
   if (first.value !== "ready") {
@@ -91,17 +118,27 @@ export async function createBadNetwork(options: LinkOptions): Promise<Network> {
     throw new Error("the link did not start");
   }
   configure(a, b);
+  const nextCounters = async (): Promise<BothCounters> => JSON.parse((await lines.next()).value);
   return {
     a,
     b,
+    change: (changed) => void link.stdin.write(`${wordsOf(changed).join(" ")}\n`),
+    counters() {
+      link.stdin.write("counters\n");
+      return nextCounters();
+    },
     async close() {
       link.kill("SIGTERM");
-      const last = await lines.next();
+      const counters = await nextCounters();
       await ended(link);
       removeHosts([a, b]);
-      return JSON.parse(last.value);
+      return counters;
     },
   };
+}
+
+function wordsOf(options: LinkOptions): string[] {
+  return Object.entries(options).map(([key, value]) => `${key}=${value}`);
 }
 
 /** How long an interface may take until it is usable, in ms; it takes about 10. */
@@ -133,7 +170,8 @@ function configure(...hosts: readonly Host[]): void {
   for (const host of hosts) {
     ip(`-n ${host.namespace} addr add ${host.address}/24 dev wire0`);
     ip(`-n ${host.namespace} addr add ${host.address6}/64 dev wire0 nodad`);
-    ip(`-n ${host.namespace} link set wire0 up`);
+    // The link's own queue is the one that counts; the device's must hold what comes while the link's program waits for a CPU.
+    ip(`-n ${host.namespace} link set wire0 txqueuelen 10000 up`);
   }
   const deadline = performance.now() + CARRIER_TIMEOUT;
   while (!hosts.every(isRunning)) if (performance.now() > deadline) throw new Error("the link got no carrier");
