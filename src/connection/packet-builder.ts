@@ -67,7 +67,7 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   const budget = hasData ? sendBudget(core, now) : 0;
   if (budget === 0 && !core.acks.shouldAckNow(now)) return undefined;
 
-  const segmentSize = core.datagramSize;
+  const segmentSize = path.blackHole.isSuspected ? BASE_DATAGRAM_SIZE : core.datagramSize;
   const { sent: ledger } = core.recovery;
   // Between batches only: the numbers of a batch are consecutive.
   if (core.skippedNumbers.takeDue(ledger.nextPacketNumber)) ledger.skip(ledger.nextPacketNumber);

@@ -71,6 +71,11 @@ export class BlackHoleDetector {
     this.#proof = -1;
   }
 
+  /** Output: whether only the fate of a few packets is missing for a verdict; what is sent meanwhile should be small. */
+  get isSuspected(): boolean {
+    return this.#proof >= 0;
+  }
+
   /** Output: whether the path drops large packets. No packet below `firstInFlight` is in flight any more. */
   isBlackHole(firstInFlight: number): boolean {
     return this.#proof >= 0 && firstInFlight > this.#proof;

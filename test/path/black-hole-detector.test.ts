@@ -64,9 +64,10 @@ describe("black hole (MTU-10, RFC 8899 §4.3)", () => {
     bench.ack(small!);
     bench.lose(...row);
     expect(bench.detector.isBlackHole(large!)).toBe(false);
+    expect(bench.detector.isSuspected).toBe(true);
     // After a burst of loss both arrive.
     bench.ack(large!);
-    expect(bench.verdict).toBe(false);
+    expect([bench.verdict, bench.detector.isSuspected]).toEqual([false, false]);
     bench.lose(...bench.send(LARGE, MIN_ROW - 1));
     bench.ack(...bench.send(SMALL));
     expect(bench.verdict).toBe(false);

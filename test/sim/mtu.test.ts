@@ -149,7 +149,7 @@ describe("what a search costs", () => {
   });
 
   test("the size never makes the window larger (MTU-7, RFC 8899 §3)", () => {
-    const bulk = new Bulk({ link: FLAWLESS, interfaceMtu: 65_536 });
+    const bulk = new Bulk({ link: FLAWLESS, interfaceMtu: 65_536, config: { maxDatagramSize: 65_507 } });
     send(bulk, 1_000_000);
     expect(bulk.stats.datagramSize).toBe(65_507);
     // In slow start the window is what it began with and what has been acknowledged since.
@@ -159,7 +159,7 @@ describe("what a search costs", () => {
 
 describe("bounds", () => {
   test.each([
-    { what: "a loopback", interfaceMtu: 65_536, mtu: 65_536, size: 65_507, probes: 2 },
+    { what: "a loopback", interfaceMtu: 65_536, mtu: 65_536, size: 32_768, probes: 2 },
     { what: "a jumbo LAN", interfaceMtu: 9_000, mtu: 9_000, size: 8_972, probes: 1 },
     { what: "the Internet behind a jumbo LAN", interfaceMtu: 9_000, mtu: 1_500, size: 1_472, probes: 1 + 3 },
     { what: "PPPoE", interfaceMtu: 1_500, mtu: 1_492, size: 1_464, probes: 3 + 3 },
@@ -206,12 +206,12 @@ describe("bounds", () => {
 
 describe("black hole", () => {
   test.each([
-    { rtt: 50, bitsPerSecond: 10e6, stall: 520 },
-    { rtt: 5, bitsPerSecond: 10e6, stall: 480 },
-    { rtt: 300, bitsPerSecond: 10e6, stall: 1_550 },
+    { rtt: 5, bitsPerSecond: 10e6 },
+    { rtt: 50, bitsPerSecond: 10e6 },
+    { rtt: 300, bitsPerSecond: 10e6 },
   ])(
     "everything above 1280 vanishes after a minute: less than 2 s without progress at $rtt ms (MTU-10, MTU-12)",
-    ({ rtt, bitsPerSecond, stall }) => {
+    ({ rtt, bitsPerSecond }) => {
       const bulk = new Bulk({ link: { ...LINK, bitsPerSecond, delay: rtt / 2 } });
       bulk.run(60_000);
       const before = bulk.stats;
@@ -220,13 +220,16 @@ describe("black hole", () => {
       bulk.hosts.listener.link.down.update({ mtu: 1_280 });
       bulk.run(10_000);
       expect(bulk.stats).toMatchObject({ datagramSize: 1_252, mtuBlackHoles: 1 });
-      // A flight that vanishes, the probe timeout, and the round trip of the small probe.
-      expect(bulk.longestStall).toBeLessThan(stall);
-      // What was in flight, one packet of the probe timeout, and what the drops of the queue add.
-      const lost = bulk.stats.packetsLost - before.packetsLost;
-      expect(lost).toBeLessThanOrEqual(Math.ceil(before.congestionWindow / 1_472) + 60);
-      // Three probes of each size that is too large, and one that is not.
-      expect(bulk.stats.mtuProbesSent - before.mtuProbesSent).toBe(13);
+      // The flight that vanishes, the probe timeout, and the round trip of the small packet; the queue makes round trips
+      // of about 100 ms more.
+      expect(bulk.longestStall).toBeLessThan(2_000);
+      expect(bulk.longestStall).toBeLessThan(4 * before.rtt + 200);
+      // Three probes of each size that is too large, and one of the size that is not.
+      const probes = bulk.stats.mtuProbesSent - before.mtuProbesSent;
+      expect(probes).toBe(13);
+      // What was in flight vanishes, with one packet of the probe timeout, and nothing large is sent after that.
+      const vanished = bulk.hosts.listener.link.down.counters.oversized - (probes - 1);
+      expect(vanished).toBeLessThanOrEqual(Math.ceil(before.congestionWindow / 1_472) + 5);
     },
     60_000,
   );
