@@ -153,6 +153,7 @@ export class ConnectionMachine implements HasDeadline {
     if (path !== undefined && !path.isProven) path.credit += packet.length;
     if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
     if (opened.space === "probe") {
+      core.silence.onOtherReceived(now);
       handleProbePacket(core, path, opened.payload, { size: packet.length, now });
     } else {
       if (opened.isNewPhase)
@@ -161,6 +162,8 @@ export class ConnectionMachine implements HasDeadline {
       core.arrivingNumber = packetNumber;
       const isEliciting = handleDataPacket(core, opened.payload, now);
       core.acks.onPacketReceived(packetNumber, isEliciting ? ACK_ELICITING : 0, now);
+      if (isEliciting) core.silence.onElicitingReceived(packet.length, now);
+      else core.silence.onOtherReceived(now);
       if (path !== undefined && isNewest) this.#moveTo(path, now);
     }
     this.#afterFrames(now);
@@ -234,6 +237,7 @@ export class ConnectionMachine implements HasDeadline {
     }
     core.keyUpdate!.handleTimeout(core.keys, now);
     core.acks.handleTimeout(now);
+    this.#breakSilence(now);
     const verdict = core.recovery.handleTimeout(now);
     if (verdict === "lost") applyRecovery(core, now);
     if (verdict === "probe") {
@@ -414,6 +418,7 @@ export class ConnectionMachine implements HasDeadline {
     next = earliest(next, core.liveness.nextTimeout());
     next = earliest(next, core.recovery.nextTimeout());
     next = earliest(next, core.acks.nextTimeout());
+    next = earliest(next, core.silence.nextTimeout(core.recovery.probeTimeout));
     next = earliest(next, core.keyUpdate?.nextTimeout());
     return earliest(next, core.pacedUntil);
   }
@@ -546,6 +551,16 @@ export class ConnectionMachine implements HasDeadline {
     } else {
       closing.onPeerClose(now);
     }
+  }
+
+  /** Asks for a sign of life when a flow that only comes in has fallen silent (spec/recovery.md#silence). */
+  #breakSilence(now: Instant): void {
+    const { silence, recovery, streams } = this.#core;
+    const silentAt = silence.nextTimeout(recovery.probeTimeout);
+    if (silentAt === undefined || now < silentAt) return;
+    silence.onAsked();
+    // What is in flight asks already.
+    this.#core.isAsking = recovery.sent.ackElicitingInFlight === 0 && streams.awaitsData;
   }
 
   /** Acts on what the frames of a packet, or a command, have asked for. */

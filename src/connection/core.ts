@@ -12,6 +12,7 @@ import { AckFrequencyPolicy } from "../recovery/ack-frequency.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
 import { Pacer } from "../recovery/pacer.ts";
+import { SilenceProbe } from "../recovery/silence-probe.ts";
 import { SkippedNumbers } from "../recovery/skipped-numbers.ts";
 import type { StreamToken } from "../stream/stream-events.ts";
 import { Streams } from "../stream/streams.ts";
@@ -89,6 +90,7 @@ export class Core {
   readonly recovery = new LossDetector<Token>();
   readonly acks: AckTracker;
   readonly ackFrequency: AckFrequencyPolicy;
+  readonly silence = new SilenceProbe();
   readonly congestion: CongestionController;
   readonly pacer: Pacer;
   readonly skippedNumbers: SkippedNumbers;
@@ -122,6 +124,8 @@ export class Core {
   peerClose: CloseIntent | undefined;
   /** Next number in the probe space. */
   nextProbeNumber = 0;
+  /** The peer is to be asked for a sign of life. */
+  isAsking = false;
   /** Number of the data packet whose frames are being handled. */
   arrivingNumber = 0;
   /** Packets below this number have been repeated by the probes of the current timeout. */

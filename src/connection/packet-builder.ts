@@ -197,7 +197,11 @@ function sendBudget(core: Core, now: Instant): number {
 
 function hasSomethingToSay(core: Core): boolean {
   return (
-    core.streams.hasPending() || core.recovery.probesPending > 0 || core.datagrams.length > 0 || core.control.length > 0
+    core.streams.hasPending() ||
+    core.recovery.probesPending > 0 ||
+    core.datagrams.length > 0 ||
+    core.control.length > 0 ||
+    core.isAsking
   );
 }
 
@@ -217,13 +221,14 @@ function buildDataPacket(
   if (limits.mayCarryData) {
     // A probe is answered at once, whatever the peer was asked to do otherwise (draft-ietf-quic-ack-frequency §7).
     const isProbe = core.recovery.probesPending > 0;
-    if (isProbe && writer.remaining > 0) writer.u8(FRAME_TYPE.IMMEDIATE_ACK);
+    if ((isProbe || core.isAsking) && writer.remaining > 0) writer.u8(FRAME_TYPE.IMMEDIATE_ACK);
+    core.isAsking = false;
     const beforeContent = writer.offset;
     writeControl(core);
     writeDatagrams(core);
     if (writer.remaining >= MIN_USEFUL_ROOM) core.streams.fill(writer, ledger);
     if (writer.offset === beforeContent && isProbe) repeatOldest(core);
-  } else if (hasAck && core.acks.shouldElicitAck) {
+  } else if (hasAck && (core.acks.shouldElicitAck || core.silence.shouldElicit(core.recovery.rtt.smoothed, now))) {
     writer.u8(FRAME_TYPE.PING);
   }
   built.isEliciting = writer.offset > afterAck;
@@ -342,7 +347,11 @@ function commit(core: Core, packet: Built, now: Instant, flags = 0): void {
   const { recovery } = core;
   recovery.sent.commit(packet.size, now, packet.isEliciting ? ACK_ELICITING | IN_FLIGHT | flags : 0);
   recovery.onPacketSent(now);
-  if (!packet.isEliciting) return;
+  if (!packet.isEliciting) {
+    core.silence.onAckSent();
+    return;
+  }
+  core.silence.onElicitingSent(now);
   const event = core.sentEvent;
   event.now = now;
   event.packetNumber = recovery.sent.nextPacketNumber - 1;

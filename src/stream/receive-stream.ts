@@ -163,6 +163,12 @@ export class ReceiveStream {
     return this.#state === "recv" && !this.#isStopped;
   }
 
+  /** Whether more data may come: the peer has credit that it has not used, or something is missing. */
+  get awaitsData(): boolean {
+    if (this.#isStopped) return false;
+    return this.#state === "size-known" || (this.#state === "recv" && this.#window.received < this.#window.limit);
+  }
+
   /** Whether there is so much new credit that the peer should hear of it. */
   get hasNewCredit(): boolean {
     return this.canUseCredit && this.#window.hasNewCredit;

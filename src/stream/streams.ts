@@ -370,6 +370,12 @@ export class Streams {
     return this.#scheduler.sendableBytes;
   }
 
+  /** Whether the peer may have more to send on a stream; takes time in proportion to the number of streams. */
+  get awaitsData(): boolean {
+    for (const stream of this.#table.all()) if (stream.receive?.awaitsData) return true;
+    return false;
+  }
+
   /** Streams that are not forgotten. */
   get activeCount(): number {
     return this.#table.size;
