@@ -4,11 +4,10 @@
  * Both classes serve one stream or the whole connection. Credit is an absolute offset that never goes down, so a late or
  * repeated frame does no harm.
  *
- * A receive window starts small and follows the flow. Whenever a whole window has been read since its last measurement,
- * the time that took is compared with four round trips: if it was shorter, the sender may be held back by credit rather
- * than by the path, and the window doubles. A window must cover one round trip of flight, one until the next credit
- * arrives, and where packets are lost one or two more, in which nothing can be read because the start is missing. It is
- * measured when bytes arrive, not when they are read, because only then a slow reader shows. After a pause
+ * A receive window starts small and follows the flow: once a round trip, it grows to eight times what was read in that
+ * time. It must cover one round trip of flight and one until the next credit arrives, at a rate that may have grown
+ * meanwhile by slow start, and where packets are lost one or two more, in which nothing can be read because the start is
+ * missing. It is measured when bytes arrive, not when they are read, because only then a slow reader shows. After a pause
  * the window is as small as at first; what was promised stays promised.
  *
  * @module
@@ -18,11 +17,11 @@ import { MAX_VARINT } from "../wire/varint.ts";
 
 // Implementation
 
-/** A window grows by this factor: as fast as slow start, so that credit never lags behind the congestion window. */
-const GROWTH = 2;
-
-/** A window that is read within this many round trips is too small. */
-const FAST_ROUND_TRIPS = 4;
+/**
+ * Round trips of data that a window holds at the rate at which it is read. Startup of BBR sends 2.77 times as much in each
+ * round trip as in the one before, and credit is two round trips old when it is used.
+ */
+const ROUND_TRIPS = 8;
 
 /** New credit is announced when this part of the window has been read; four times a window costs few frames. */
 const UPDATE_FRACTION = 1 / 4;
@@ -127,10 +126,11 @@ export class ReceiveWindow {
       this.#measure(now);
       return false;
     }
-    if (this.#consumed - this.#measuredFrom < this.#size) return false;
-    const isFast = now - this.#measuredSince <= FAST_ROUND_TRIPS * smoothedRtt;
+    const elapsed = now - this.#measuredSince;
+    if (elapsed < smoothedRtt || elapsed === 0) return false;
+    const readPerRoundTrip = ((this.#consumed - this.#measuredFrom) * smoothedRtt) / elapsed;
     this.#measure(now);
-    return isFast && this.growTo(this.#size * GROWTH);
+    return this.growTo(ROUND_TRIPS * readPerRoundTrip);
   }
 
   /** Input: the peer has used `bytes` of its credit. Returns false if it had less: a violation of RFC 9000 §4.1. */
@@ -147,7 +147,7 @@ export class ReceiveWindow {
 
   /** Command: makes the window at least so large, within its maximum. Returns whether it grew. */
   growTo(size: number): boolean {
-    const grown = Math.min(size, this.#maximum);
+    const grown = Math.floor(Math.min(size, this.#maximum));
     if (grown <= this.#size) return false;
     this.#size = grown;
     return true;
