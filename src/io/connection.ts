@@ -423,8 +423,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#endStreams(error, isCleanClose(reason));
     this.#incoming.end();
     this.#datagrams.end();
-    this.emit("closed", reason, this.closeError);
+    // Before anybody is told who might throw.
     for (const resolve of this.#waitingForClose.splice(0)) resolve();
+    this.emit("closed", reason, this.closeError);
   }
 
   #endStreams(error: PunchlineError, isClean: boolean): void {

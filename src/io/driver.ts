@@ -124,6 +124,7 @@ export class Driver<Event> {
     const { machine, onIdle } = this.#options;
     this.#isPumping = true;
     this.#isBlocked = false;
+    let hasThrown = true;
     try {
       const now = monotonicNow();
       const due = machine.nextTimeout();
@@ -136,8 +137,11 @@ export class Driver<Event> {
         if (budget <= 0) this.#isDirty = !this.#isBlocked;
         if (budget <= 0 || !this.#isDirty) break;
       }
+      hasThrown = false;
     } finally {
-      // A handler that throws ends the process or is somebody else's to handle; the pump goes on either way.
+      // A handler that throws ends the process or is somebody else's to handle; the pump goes on either way, with what
+      // has not been told yet.
+      if (hasThrown) this.#isDirty = true;
       this.#isPumping = false;
       // Ticks run in order: the buffers are free once those of the sends above have run.
       if (this.#leaving.length > 0) process.nextTick(this.#recycle);

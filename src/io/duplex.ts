@@ -296,13 +296,17 @@ export class StreamDuplex extends Duplex {
     if (this.#isPulling || this.#isReceiveDone) return;
     this.#isPulling = true;
     let hasRead = false;
-    while (this.#wantsData && !this.#isReceiveDone) {
-      const chunk = this.#gather();
-      if (chunk === undefined) break;
-      hasRead = true;
-      this.#wantsData = this.push(chunk);
+    try {
+      while (this.#wantsData && !this.#isReceiveDone) {
+        const chunk = this.#gather();
+        if (chunk === undefined) break;
+        hasRead = true;
+        this.#wantsData = this.push(chunk);
+      }
+    } finally {
+      // A consumer that throws may be one that the process survives.
+      this.#isPulling = false;
     }
-    this.#isPulling = false;
     // Even if Node's buffer is full: the machine forgets a stream soon after its last byte was taken.
     this.#checkEnd();
     if (hasRead) this.#host.wake();

@@ -184,8 +184,10 @@ export class Endpoint implements ConnectionOwner {
   #onEvent(event: EndpointEvent, now: Instant): void {
     switch (event.type) {
       case "connection": {
-        this.#connections.get(event.connection)?.onEvent(event.event, now);
+        const connection = this.#connections.get(event.connection);
+        // Before anybody is told who might throw.
         if (event.event.type === "closed") this.#connections.delete(event.connection);
+        connection?.onEvent(event.event, now);
         return;
       }
       case "incoming":

@@ -123,6 +123,18 @@ describe("probes for the path's MTU (MTU-9)", () => {
   });
 });
 
+/** The next exception that nobody catches; the process survives it. */
+function uncaught(): Promise<unknown> {
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  return new Promise((resolve) => {
+    process.once("uncaughtException", (error) => {
+      for (const listener of others) process.on("uncaughtException", listener);
+      resolve(error);
+    });
+  });
+}
+
 describe("receiving", () => {
   test("datagrams that came together are received one after the other and pumped once", async () => {
     const { machine, outside, address } = await bench();
@@ -275,6 +287,23 @@ describe("sending", () => {
     expect(order).toEqual(["first", "second", "third"]);
     expect(received.map(String)).toEqual(order);
     expect(machine.log.filter((each) => each === "idle")).toHaveLength(1);
+  });
+
+  test("a handler that throws does not keep the others from what comes after", async () => {
+    const order: string[] = [];
+    const { machine, driver, received, outsideAddress } = await bench((event) => {
+      order.push(event);
+      machine.transmits.push(transmit(Buffer.from(event), outsideAddress));
+      driver.wake();
+      if (event === "first") throw new Error("a bug of somebody else");
+    });
+    machine.events.push("first", "second");
+    const survived = uncaught();
+    driver.wake();
+    expect(await survived).toMatchObject({ message: "a bug of somebody else" });
+    await sleep(20);
+    expect(order).toEqual(["first", "second"]);
+    expect(received.map(String)).toEqual(order);
   });
 
   test("a machine that never stops sending lets the rest of the process run", async () => {

@@ -170,6 +170,21 @@ describe("reading", () => {
     expect(chunks).toEqual(["a", "b"]);
   });
 
+  test("a consumer that throws gets what comes after, if the process survives", async () => {
+    const { machine, stream } = make();
+    const chunks: string[] = [];
+    stream.on("data", (chunk) => {
+      chunks.push(String(chunk));
+      if (chunks.length === 1) throw new Error("a bug of somebody else");
+    });
+    await tick();
+    machine.incoming.push(bytes("a"));
+    expect(() => stream.onReadable()).toThrow("a bug of somebody else");
+    machine.incoming.push(bytes("b"));
+    stream.onReadable();
+    expect(chunks).toEqual(["a", "b"]);
+  });
+
   test("a single piece is not copied", async () => {
     const { machine, stream } = make();
     const piece = bytes("hello");

@@ -52,6 +52,21 @@ describe("a process", () => {
     expect([code, output]).toEqual([0, "hello\nlast\n"]);
   });
 
+  test("ends by itself though a handler of `closed` threw, if it survives that", async () => {
+    const { code, output } = await run(
+      `import { connect, listen } from ${index};
+       process.on("uncaughtException", (error) => console.log(error.message));
+       const listener = await listen({ host: "127.0.0.1" });
+       const stream = await connect(listener.ticket);
+       stream.connection.on("closed", () => { throw new Error("oops"); });
+       await listener.close();
+       await stream.connection.close();
+       console.log("last");`,
+      1_500,
+    );
+    expect([code, output]).toEqual([0, "oops\nlast\n"]);
+  });
+
   test("ends by itself after `destroy()`, with a listener that has closed", async () => {
     const { code } = await run(
       `import { connect, listen } from ${index};
