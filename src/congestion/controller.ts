@@ -43,6 +43,7 @@ export interface RateSampleView {
   readonly inFlightWhenSent: number;
   readonly lost: number;
   readonly lastAcked: number;
+  /** Round-trip sample, `undefined` if there is none, or it may be that of a packet that has overtaken others. */
   readonly rtt: Duration | undefined;
 }
 

@@ -44,7 +44,7 @@ export class RateSample {
   lost = 0;
   /** The newest acknowledged packet. */
   lastAcked = -1;
-  /** Round-trip sample of the acknowledgement, `undefined` if it gave none. */
+  /** Round-trip sample of the acknowledgement, `undefined` if it gave none that says something about the minimum. */
   rtt: Duration | undefined = undefined;
 }
 

@@ -345,9 +345,9 @@ export class LossDetector<Token> {
     // RFC 9002 §5.3: no more than max_ack_delay. Data packets exist only under keys that both sides have, so there is
     // no time before confirmation in which longer delays would have to be believed.
     const ackDelay = Math.min(ack.delayUs / 1000, this.#maxAckDelay);
-    rtt.onSample(sample, ackDelay, isOvertaking ? "overtaking" : "in-order");
     // For controllers, which look for the minimum in it.
-    if (!isOvertaking) this.#delivery.sample.rtt = rtt.latest;
+    if (!isOvertaking || !rtt.hasSample) this.#delivery.sample.rtt = sample;
+    rtt.onSample(sample, ackDelay, isOvertaking ? "overtaking" : "in-order");
     this.#lastSampleAt = now;
     this.#firstSampleAt ??= now;
   }
