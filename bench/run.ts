@@ -4,8 +4,9 @@
  * @module
  */
 import { bulk } from "./bulk/main.ts";
+import { links } from "./links/run.ts";
 
-const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { bulk };
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { bulk, links };
 
 const [name = "", ...args] = process.argv.slice(2);
 const benchmark = BENCHMARKS[name];

@@ -56,8 +56,14 @@ async function receive(stack: Stack, host: string): Promise<void> {
     stopwatch ??= new Stopwatch();
     bytes += chunk.length;
   });
+  const tell = (): void => say<Measurement>((stopwatch ?? new Stopwatch()).read(bytes));
+  // Whoever loses patience gets what there is.
+  process.once("SIGTERM", () => {
+    tell();
+    process.exit(0);
+  });
   await once(stream, "end");
-  say<Measurement>((stopwatch ?? new Stopwatch()).read(bytes));
+  tell();
   if ("end" in stream) (stream as unknown as Writable).end();
   receiver.close();
 }

@@ -1,17 +1,23 @@
 /**
  * One bulk flow over each link of `rows.ts`.
  *
- * `npx tsx bench/links/run.ts --sim [--row NAME]… [--congestion NAME]… [--seeds N] [--seed S] [--sender dialer|listener]
+ * `npm run bench -- links --sim [--row NAME]… [--congestion NAME]… [--seeds N] [--seed S] [--sender dialer|listener]
  * [--json]`: in the simulator, with N seeds from S on.
+ *
+ * `npm run bench -- links --kernel [--row NAME]… [--congestion NAME]… [--runs N] [--seed S] [--stacks NAME,…] [--json]`:
+ * between two hosts of this machine's kernel, as root, with other stacks beside ours.
  *
  * @module
  */
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { CONGESTION_NAMES, type CongestionName } from "../../src/congestion/create.ts";
 import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
+import { KERNEL_STACKS, type KernelFigures, type KernelStack, runOnKernel, tcpControls } from "./kernel.ts";
 import { type LinkRow, rowsNamed } from "./rows.ts";
 import { type FlowFigures, simulateRow } from "./simulate.ts";
-import { median } from "./statistics.ts";
+import { KERNEL_HEAD, kernelLine, SIMULATION_HEAD, simulationLine } from "./tables.ts";
+import { emulatorName, whyNoTestbed } from "./testbed.ts";
 
 /** Runs the benchmark with the arguments after its name. */
 export async function links(args: readonly string[]): Promise<void> {
@@ -19,118 +25,103 @@ export async function links(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       sim: { type: "boolean", default: false },
+      kernel: { type: "boolean", default: false },
       row: { type: "string", multiple: true },
       congestion: { type: "string", multiple: true, default: [DEFAULT_CONFIG.congestion] },
       seeds: { type: "string", default: "1" },
+      runs: { type: "string", default: "5" },
       seed: { type: "string", default: "1" },
       sender: { type: "string", default: "dialer" },
+      stacks: { type: "string", default: KERNEL_STACKS.join(",") },
       json: { type: "boolean", default: false },
     },
   });
   const rows = rowsNamed(values.row);
-  for (const name of values.congestion) simulateAll(rows, checkedCongestion(name), values);
+  const congestion = values.congestion.map(checkedCongestion);
+  const seed = Number(values.seed);
+  const { json } = values;
+  if (!values.sim && !values.kernel) throw new RangeError("say --sim or --kernel");
+  if (values.sim) {
+    const sender = values.sender === "listener" ? "listener" : "dialer";
+    for (const name of congestion) simulateAll(rows, name, { seed, count: Number(values.seeds), sender, json });
+  }
+  if (values.kernel) {
+    const stacks = values.stacks.split(",").map(checkedStack);
+    await runAll(rows, { congestion, stacks, seed, count: Number(values.runs), json });
+  }
 }
 
 function checkedCongestion(name: string): CongestionName {
   const known = CONGESTION_NAMES.find((each) => each === name);
-  if (known === undefined) {
-    throw new RangeError(`no controller is called ${name}; there are ${CONGESTION_NAMES.join(", ")}`);
-  }
-  return known;
+  if (known !== undefined) return known;
+  throw new RangeError(`no controller is called ${name}; there are ${CONGESTION_NAMES.join(", ")}`);
 }
 
-interface SimulationValues {
-  readonly seeds: string;
-  readonly seed: string;
-  readonly sender: string;
+function checkedStack(name: string): KernelStack {
+  const known = KERNEL_STACKS.find((each) => each === name);
+  if (known !== undefined) return known;
+  throw new RangeError(`no stack is called ${name}; there are ${KERNEL_STACKS.join(", ")}`);
+}
+
+interface SimulationPlan {
+  readonly seed: number;
+  readonly count: number;
+  readonly sender: "dialer" | "listener";
   readonly json: boolean;
 }
 
-function simulateAll(rows: readonly LinkRow[], congestion: CongestionName, values: SimulationValues): void {
-  const first = Number(values.seed);
-  const sender = values.sender === "listener" ? "listener" : "dialer";
-  if (!values.json) console.log(`\nsimulated, ${congestion}, ${values.seeds} seeds from ${first}\n${HEAD}`);
+function simulateAll(rows: readonly LinkRow[], congestion: CongestionName, plan: SimulationPlan): void {
+  const { seed: first, count, sender, json } = plan;
+  if (!json) console.log(`\nsimulated, ${congestion}, ${count} seeds from ${first}\n${SIMULATION_HEAD}`);
   for (const row of rows) {
     const flows: FlowFigures[] = [];
     const startedAt = process.cpuUsage();
-    for (let seed = first; seed < first + Number(values.seeds); seed++) {
+    for (let seed = first; seed < first + count; seed++) {
       const flow = simulateRow(row, { seed, sender, config: { congestion } });
       flows.push(flow);
-      if (values.json) console.log(JSON.stringify({ row: row.name, congestion, seed, ...flow }));
+      if (json) console.log(JSON.stringify({ row: row.name, congestion, seed, ...flow }));
     }
     const { user, system } = process.cpuUsage(startedAt);
-    if (!values.json) console.log(lineOf(row, flows, (user + system) / 1e6 / flows.length));
+    if (!json) console.log(simulationLine(row, flows, (user + system) / 1e6 / count));
   }
 }
 
-const HEAD = [
-  "row".padEnd(16),
-  "MB/s".padStart(6),
-  "worst".padStart(6),
-  "goal".padStart(5),
-  "best".padStart(5),
-  "share".padStart(6),
-  "tail drops (worst)".padStart(19),
-  "most".padStart(5),
-  "lost".padStart(6),
-  "again".padStart(7),
-  "spurious".padStart(8),
-  "rtt p50".padStart(7),
-  "p95".padStart(6),
-  "queue p50".padStart(9),
-  "p95".padStart(6),
-  "acks".padStart(6),
-  "CPU s".padStart(6),
-].join(" ");
-
-/** Medians over the seeds, and the worst of what has a bound. */
-function lineOf(row: LinkRow, flows: readonly FlowFigures[], cpu: number): string {
-  const middle = (of: (flow: FlowFigures) => number): number => median(flows.map(of));
-  const worstGoodput = Math.min(...flows.map((flow) => flow.goodput));
-  const worstDrops = Math.max(...flows.map((flow) => flow.tailDrops));
-  const { goodputAtLeast, tailDropsAtMost, rttAtMost } = row;
-  const meets =
-    worstGoodput >= goodputAtLeast &&
-    worstDrops <= (tailDropsAtMost ?? Number.POSITIVE_INFINITY) &&
-    flows.every((flow) => flow.isComplete && flow.rtt.p95 <= (rttAtMost ?? Number.POSITIVE_INFINITY));
-  return [
-    row.name.padEnd(16),
-    middle((flow) => flow.goodput)
-      .toFixed(2)
-      .padStart(6),
-    worstGoodput.toFixed(2).padStart(6),
-    `${goodputAtLeast}`.padStart(5),
-    `${row.stretch}`.padStart(5),
-    `${(middle((flow) => flow.share) * 100).toFixed(1)}%`.padStart(6),
-    `${middle((flow) => flow.tailDrops)} (${worstDrops})`.padStart(19),
-    `${tailDropsAtMost ?? "–"}`.padStart(5),
-    middle((flow) => flow.lost)
-      .toFixed(0)
-      .padStart(6),
-    `${middle((flow) => flow.retransmitted).toFixed(1)}%`.padStart(7),
-    middle((flow) => flow.spuriousLosses)
-      .toFixed(0)
-      .padStart(8),
-    middle((flow) => flow.rtt.p50)
-      .toFixed(1)
-      .padStart(7),
-    middle((flow) => flow.rtt.p95)
-      .toFixed(1)
-      .padStart(6),
-    middle((flow) => flow.queueDelay.p50)
-      .toFixed(1)
-      .padStart(9),
-    middle((flow) => flow.queueDelay.p95)
-      .toFixed(1)
-      .padStart(6),
-    middle((flow) => flow.ackPackets)
-      .toFixed(0)
-      .padStart(6),
-    cpu.toFixed(1).padStart(6),
-    meets ? "" : flows.every((flow) => flow.isComplete) ? "misses" : "given up",
-  ]
-    .join(" ")
-    .trimEnd();
+interface KernelPlan {
+  readonly congestion: readonly CongestionName[];
+  readonly stacks: readonly KernelStack[];
+  readonly seed: number;
+  readonly count: number;
+  readonly json: boolean;
 }
 
-if (process.argv[1]?.endsWith("run.ts") && process.argv[1].includes("links")) await links(process.argv.slice(2));
+/** The contenders take turns within each run, so that whatever else the machine does falls on all of them alike. */
+async function runAll(rows: readonly LinkRow[], plan: KernelPlan): Promise<void> {
+  const reason = whyNoTestbed();
+  if (reason !== undefined) throw new Error(`--kernel: ${reason}`);
+  const contenders = contendersOf(plan);
+  if (!plan.json) console.log(`\nkernel, by ${emulatorName()}, medians of ${plan.count}\n${KERNEL_HEAD}`);
+  for (const row of rows) {
+    const flows = new Map<string, KernelFigures[]>(contenders.map(({ name }) => [name, []]));
+    for (let seed = plan.seed; seed < plan.seed + plan.count; seed++) {
+      for (const { name, ...contender } of contenders) {
+        const flow = await runOnKernel(row, { ...contender, seed });
+        flows.get(name)!.push(flow);
+        if (plan.json) console.log(JSON.stringify({ row: row.name, stack: name, seed, load: loadavg()[0], ...flow }));
+      }
+    }
+    if (!plan.json) for (const [name, each] of flows) console.log(kernelLine(row, name, each));
+  }
+}
+
+function contendersOf({ stacks, congestion }: KernelPlan) {
+  const controls = tcpControls();
+  return stacks.flatMap((stack): readonly { name: string; stack: KernelStack; congestion?: string }[] => {
+    if (stack === "punchline") return congestion.map((name) => ({ name: `ours, ${name}`, stack, congestion: name }));
+    const control = stack.startsWith("tcp-") ? stack.slice("tcp-".length) : undefined;
+    if (control === undefined || controls.includes(control)) return [{ name: stack, stack }];
+    console.error(`${stack} left out: this kernel's TCP has ${controls.join(", ")} only`);
+    return [];
+  });
+}
+
+if (process.argv[1]?.endsWith("links/run.ts")) await links(process.argv.slice(2));
