@@ -5,10 +5,11 @@
  */
 import { Bbr } from "./bbr/bbr.ts";
 import type { CongestionController } from "./controller.ts";
+import { Cubic } from "./cubic.ts";
 import { NewReno } from "./new-reno.ts";
 
 /** The names, for checks and help texts. */
-export const CONGESTION_NAMES = ["bbr", "new-reno"] as const;
+export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno"] as const;
 
 /** Which controller a connection has. */
 export type CongestionName = (typeof CONGESTION_NAMES)[number];
@@ -26,6 +27,8 @@ export function createController(name: CongestionName, { mtu, random }: Controll
   switch (name) {
     case "bbr":
       return new Bbr({ mtu, random });
+    case "cubic":
+      return new Cubic(mtu);
     case "new-reno":
       return new NewReno(mtu);
   }

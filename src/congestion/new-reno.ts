@@ -18,6 +18,7 @@ import type {
   SentEvent,
   SpuriousLossEvent,
 } from "./controller.ts";
+import { RecoveryPeriod } from "./recovery-period.ts";
 
 // Specification
 
@@ -28,7 +29,7 @@ const INITIAL_WINDOW_PACKETS = 10;
 const INITIAL_WINDOW_BYTES = 14_720;
 
 /** Packets of the smallest window (RFC 9002 §7.2). */
-const MINIMUM_WINDOW_PACKETS = 2;
+export const MINIMUM_WINDOW_PACKETS = 2;
 
 /** What remains of the window after a loss (RFC 9002 §7.3.2). */
 const LOSS_REDUCTION_FACTOR = 0.5;
@@ -42,19 +43,15 @@ export function initialWindow(mtu: number): number {
 interface Undo {
   readonly congestionWindow: number;
   readonly slowStartThreshold: number;
-  /** Packets of the period that are deemed lost and have not arrived. */
-  missing: number;
 }
 
-/** The default congestion controller; see the module's theory of operation. */
+/** The controller of RFC 9002 §7; see the module's theory of operation. */
 export class NewReno implements CongestionController {
   readonly name = "new-reno";
   #mtu: number;
   #congestionWindow: number;
   #slowStartThreshold = Number.POSITIVE_INFINITY;
-  /** When the window was last reduced; packets sent until then cause no further reduction. */
-  #recoveryStartedAt: Instant | undefined;
-  #isRecovering = false;
+  readonly #period = new RecoveryPeriod();
   /** Bytes acknowledged since the window last grew in congestion avoidance. */
   #avoidanceBytes = 0;
   #undo: Undo | undefined;
@@ -72,8 +69,8 @@ export class NewReno implements CongestionController {
     for (const packetNumber of event.packets) {
       if (!event.ledger.isInFlightKind(packetNumber)) continue;
       // RFC 9002 §7.3.2: no growth for packets from before the reduction; one from after it ends the period.
-      if (this.#isFromBeforeRecovery(event.ledger.sentAt(packetNumber))) continue;
-      this.#isRecovering = false;
+      if (this.#period.covers(event.ledger.sentAt(packetNumber))) continue;
+      this.#period.onAcked();
       // RFC 9002 §7.8: no growth while the window is not used.
       if (!event.isAppLimited) this.#grow(event.ledger.size(packetNumber));
     }
@@ -81,35 +78,23 @@ export class NewReno implements CongestionController {
 
   /** Input: packets are deemed lost. */
   onLoss(event: LossEvent): void {
-    if (!this.#isFromBeforeRecovery(event.newestSentAt)) {
-      this.#undo = {
-        congestionWindow: this.#congestionWindow,
-        slowStartThreshold: this.#slowStartThreshold,
-        missing: 0,
-      };
+    if (!this.#period.covers(event.newestSentAt)) {
+      this.#undo = { congestionWindow: this.#congestionWindow, slowStartThreshold: this.#slowStartThreshold };
       this.#reduce(event.now);
     }
-    if (this.#undo !== undefined) this.#undo.missing += event.packets.length;
+    this.#period.onLost(event.packets.length);
     if (event.isPersistent) this.#collapse();
   }
 
   /** Input: packets that were deemed lost have arrived. */
   onSpuriousLoss(event: SpuriousLossEvent): void {
-    const startedAt = this.#recoveryStartedAt;
-    for (const packetNumber of event.packets) {
-      if (this.#undo === undefined || startedAt === undefined) return;
-      // Losses from before the reduction belong to an earlier period.
-      if (event.ledger.lostAt(packetNumber) < startedAt) continue;
-      this.#undo.missing -= 1;
-      if (this.#undo.missing === 0) this.#revert(this.#undo);
-    }
+    if (this.#period.onArrivedLate(event)) this.#revert();
   }
 
   /** Input: the peer reports marks of congestion. */
   onCongestionMark(event: CongestionMarkEvent): void {
-    if (!this.#isFromBeforeRecovery(event.sentAt)) this.#reduce(event.now);
-    // A mark is never spurious, so the period is not to be undone.
-    this.#undo = undefined;
+    if (!this.#period.covers(event.sentAt)) this.#reduce(event.now);
+    this.#period.onMark();
   }
 
   /** Input: the path's packet size changed. */
@@ -146,12 +131,8 @@ export class NewReno implements CongestionController {
   }
 
   get #state(): "slow-start" | "recovery" | "congestion-avoidance" {
-    if (this.#isRecovering) return "recovery";
+    if (this.#period.isOpen) return "recovery";
     return this.#congestionWindow < this.#slowStartThreshold ? "slow-start" : "congestion-avoidance";
-  }
-
-  #isFromBeforeRecovery(sentAt: Instant): boolean {
-    return this.#recoveryStartedAt !== undefined && sentAt <= this.#recoveryStartedAt;
   }
 
   #grow(bytes: number): void {
@@ -169,8 +150,7 @@ export class NewReno implements CongestionController {
 
   #reduce(now: Instant): void {
     // RFC 9002 §7.3.2.
-    this.#recoveryStartedAt = now;
-    this.#isRecovering = true;
+    this.#period.begin(now);
     this.#slowStartThreshold = Math.floor(this.#congestionWindow * LOSS_REDUCTION_FACTOR);
     this.#congestionWindow = Math.max(this.#slowStartThreshold, this.#minimumWindow);
     this.#avoidanceBytes = 0;
@@ -179,17 +159,18 @@ export class NewReno implements CongestionController {
   #collapse(): void {
     // RFC 9002 §7.6.2: the smallest window, and slow start from there (RFC 9002 §B.8).
     this.#congestionWindow = this.#minimumWindow;
-    this.#recoveryStartedAt = undefined;
-    this.#isRecovering = false;
+    this.#period.forget();
     this.#undo = undefined;
   }
 
-  #revert(undo: Undo): void {
-    this.#congestionWindow = Math.max(this.#congestionWindow, undo.congestionWindow);
-    this.#slowStartThreshold = undo.slowStartThreshold;
-    this.#recoveryStartedAt = undefined;
-    this.#isRecovering = false;
-    this.#avoidanceBytes = 0;
+  #revert(): void {
+    const undo = this.#undo;
     this.#undo = undefined;
+    this.#period.forget();
+    // A window that has outgrown what it was has nothing to return to.
+    if (undo === undefined || this.#congestionWindow >= undo.congestionWindow) return;
+    this.#congestionWindow = undo.congestionWindow;
+    this.#slowStartThreshold = undo.slowStartThreshold;
+    this.#avoidanceBytes = 0;
   }
 }
