@@ -16,6 +16,7 @@ export {
 } from "./io/connection.ts";
 export { type ErrorCode, type ErrorOrigin, PunchlineError } from "./io/errors.ts";
 export { Identity } from "./io/identity.ts";
+export { loadIdentity } from "./io/identity-file.ts";
 export { Listener, type ListenerCloseOptions, type ListenerEvents } from "./io/listener.ts";
 export { type RedactedTicket, Ticket } from "./io/ticket.ts";
 export type { PeerRequest, TicketOptions } from "./io/ticket-options.ts";

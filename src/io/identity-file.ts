@@ -18,7 +18,7 @@ import {
   readFileSync,
   renameSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { randomBytes, sha256 } from "../crypto/primitives.ts";
@@ -64,13 +64,23 @@ const OTHERS = 0o077;
 const HAS_MODES = process.platform !== "win32";
 
 /**
+ * Reads the identity that a file keeps, or makes the file with a new one: what `connect({ identity: path })` does, for
+ * those who want to know their key before.
+ *
+ * @throws {@link PunchlineError} `ERR_IDENTITY`.
+ */
+export function loadIdentity(path: string): Identity {
+  return readOrCreate(path).identity;
+}
+
+/**
  * Reads the identity in an option: from its file, which is made if there is none.
  *
  * @throws {@link PunchlineError} `ERR_IDENTITY`.
  */
 export function identityFor(option: string | Identity | undefined): Identity {
   if (option === undefined) return Identity.generate();
-  return typeof option === "string" ? readOrCreate(option).identity : option;
+  return typeof option === "string" ? loadIdentity(option) : option;
 }
 
 /**
@@ -155,7 +165,8 @@ function writeDraft(path: string, content: IdentityFile): string {
   try {
     // The umask may have taken bits away from the owner.
     fchmodSync(file, 0o600);
-    writeSync(file, serialize(content));
+    // Unlike `writeSync`, this goes on until all is written: a disk that is nearly full takes a part without an error.
+    writeFileSync(file, serialize(content));
     fsyncSync(file);
   } catch (error) {
     closeSync(file);

@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { connect, Identity, type Listener, listen, PunchlineError } from "../../src/index.ts";
+import { connect, Identity, type Listener, listen, loadIdentity, PunchlineError } from "../../src/index.ts";
 import { firstOf, sleep } from "./pair.ts";
 
 let folder: string;
@@ -97,6 +97,37 @@ describe("the file", () => {
     const pipe = join(folder, "pipe");
     expect(spawnSync("mkfifo", ["-m", "600", pipe]).status).toBe(0);
     expect((await failure(listen({ identity: pipe }))).message).toMatch(/not a regular file/);
+  });
+
+  test("ERR-14: is not replaced by a part of a new one, when the disk takes no more", async () => {
+    const listener = await open();
+    for (let i = 0; i < 20; i++) listener.createTicket();
+    await listener.close();
+    const before = readFileSync(path, "utf8");
+    const program = `
+      import { listen } from ${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)};
+      const listener = await listen({ host: "127.0.0.1", identity: process.env.IDENTITY });
+      try { listener.createTicket(); } catch (error) { console.log(error.code, error.cause.code); }
+      await listener.close();`;
+    // A limit on files does what a full disk does: it takes a part.
+    const child = spawnSync(
+      "bash",
+      ["-c", 'ulimit -f 2; exec "$NODE" --import tsx --input-type=module -e "$PROGRAM"'],
+      { env: { ...process.env, NODE: process.execPath, PROGRAM: program, IDENTITY: path, TSX_DISABLE_CACHE: "1" } },
+    );
+    expect(String(child.stdout)).toBe("ERR_IDENTITY EFBIG\n");
+    expect(readFileSync(path, "utf8")).toBe(before);
+    expect(readdirSync(folder)).toEqual(["identity"]);
+  });
+
+  test("tells its key before it is used", async () => {
+    const own = join(folder, "caller");
+    const { key } = loadIdentity(own);
+    expect(loadIdentity(own).key).toBe(key);
+    await using listener = await listen({ host: "127.0.0.1", allow: [key] });
+    const near = await connect(listener.ticket, { identity: own });
+    expect((await firstOf(listener)).connection.peerKey).toBe(key);
+    await near.connection.close();
   });
 
   test("ERR-14: a damaged file is an error and stays as it is", async () => {
