@@ -634,8 +634,7 @@ export class ConnectionMachine implements HasDeadline {
     this.#dial = undefined;
     this.#closing = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
-    this.#core.keys?.sealer.wipe();
-    this.#core.keys?.opener.wipe();
+    this.#core.keys?.wipe();
     this.#core.keys = undefined;
     this.#host.touch(this);
     this.#host.finished(this);

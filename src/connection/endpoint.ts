@@ -313,9 +313,14 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     if (entry === undefined) return;
     this.#tickets.delete(connection);
     const unixTime = this.#options.unixTime();
+    const refusal = this.#acceptor.tickets.refusal(entry, unixTime);
     // Two calls may race for the last use: the first to open wins.
-    if (this.#acceptor.tickets.refusal(entry, unixTime) === "used-up") {
+    if (refusal === "used-up") {
       connection.closeTransport(CLOSE_CODE.TICKET_SPENT, "the ticket was used by another call", this.#now);
+      return;
+    }
+    if (refusal === "revoked") {
+      connection.closeTransport(CLOSE_CODE.REFUSED_BY_PEER, "the ticket was revoked", this.#now);
       return;
     }
     this.#acceptor.tickets.countUse(entry, unixTime);

@@ -10,9 +10,10 @@ import { InitiatorHandshake } from "../../src/crypto/handshake.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { deriveTicketKeys } from "../../src/crypto/ticket-keys.ts";
 import { ticketCore } from "../../src/ticket/ticket.ts";
+import { CLOSE_CODE } from "../../src/wire/codes.ts";
 import { encodeInit } from "../../src/wire/handshake-datagram.ts";
 import { encodeParameters } from "../../src/wire/parameters.ts";
-import { Adversary } from "./adversary.ts";
+import { Adversary, closeIn } from "./adversary.ts";
 import { Pair } from "./pair.ts";
 
 test("CONN-1: a first message with a core of any length meets silence", () => {
@@ -50,6 +51,18 @@ test("CONN-3: a listener that allows no stream has not answered", () => {
   const adversary = Adversary.listen({ parameters: { maxStreamsBidi: 0 } });
   expect(adversary.connection.state).toBe("connecting");
   expect(adversary.victim.endpoint.stats.dropped).toEqual({ "bad-parameters": 1 });
+});
+
+test("CONN-9: a ticket that is revoked after the answer opens nothing", () => {
+  const adversary = Adversary.dial();
+  const { pair, victim } = adversary;
+  victim.endpoint.revokeTicket(pair.ticketId);
+  adversary.deliver("probe", [{ type: "path-response", token: adversary.token }]);
+  const close = closeIn(adversary.say("data", [{ type: "ping" }]));
+  expect(close).toMatchObject({ application: false, code: CLOSE_CODE.REFUSED_BY_PEER });
+  adversary.wait(20_001);
+  expect(victim.events.some(({ type }) => type === "incoming" || type === "ticket-used")).toBe(false);
+  expect(victim.endpoint.connectionCount).toBe(0);
 });
 
 test("CONN-10: the holder of a dead ticket cannot take the place of others", () => {
