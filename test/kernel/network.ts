@@ -106,6 +106,37 @@ export async function createVethNetwork(options: { readonly mtu: number }): Prom
   };
 }
 
+/** Two hosts whose own links take `mtu` bytes, and between them a router with a link that takes `narrow` ones; IPv4 only. */
+export async function createRoutedNetwork(options: {
+  readonly mtu: number;
+  readonly narrow: number;
+}): Promise<Network> {
+  const [a, near] = createHosts();
+  const b = { ...near, address: "198.18.1.2" };
+  const router = `${a.namespace}-router`;
+  ip(`netns add ${router}`);
+  open.add(router);
+  const { mtu, narrow } = options;
+  ip(`link add wire0 mtu ${mtu} netns ${a.namespace} type veth peer name wire0 mtu ${mtu} netns ${router}`);
+  ip(`link add wire0 mtu ${mtu} netns ${b.namespace} type veth peer name wire1 mtu ${narrow} netns ${router}`);
+  for (const [index, host] of [a, b].entries()) {
+    ip(`-n ${router} addr add 198.18.${index}.254/24 dev wire${index}`);
+    ip(`-n ${router} link set wire${index} up`);
+    ip(`-n ${host.namespace} addr add ${host.address}/24 dev wire0`);
+    ip(`-n ${host.namespace} link set wire0 up`);
+    ip(`-n ${host.namespace} route add default via 198.18.${index}.254`);
+  }
+  execFileSync("ip", ["netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"], { stdio: "inherit" });
+  return {
+    a,
+    b,
+    async close() {
+      removeHosts([a, b]);
+      removeNamespaces([router]);
+    },
+  };
+}
+
 /** Two hosts on a link with the given faults. */
 export async function createBadNetwork(options: LinkOptions): Promise<BadNetwork> {
   const program = compileLink();
