@@ -5,6 +5,7 @@
  * @module
  */
 import { describe, expect, test } from "vitest";
+import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
 import { CLOSE_CODE } from "../../src/wire/codes.ts";
 import { allowedIn, type Frame, type FrameKind } from "../../src/wire/frame.ts";
 import type { PacketSpace } from "../../src/wire/packet-header.ts";
@@ -172,7 +173,7 @@ const stream = (streamId: number, offset: number, length: number, fin = false): 
 
 function breaches(role: Role): Breach[] {
   const mine = bidi(role);
-  const credit = 256 * 1024;
+  const credit = DEFAULT_CONFIG.maxStreamData;
   const { FLOW_CONTROL, STREAM_LIMIT, STREAM_STATE, FINAL_SIZE, FRAME_ENCODING, UNSUPPORTED_FRAME } = CLOSE_CODE;
   const { PROTOCOL_VIOLATION, CONNECTION_ID_LIMIT } = CLOSE_CODE;
   const beyond = [bidi(role, 100), uni(role, 100)].flatMap((id): Breach[] => [
