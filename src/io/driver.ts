@@ -151,7 +151,10 @@ export class Driver<Event> {
     if (!this.#isDirty) onIdle();
   }
 
-  /** Sends about `budget` datagrams at most, large ones counting for several. Returns what is left of it, 0 if there may be more to send. */
+  /**
+   * Sends about `budget` datagrams at most, large ones counting for several. Returns what is left of it, 0 if there may be
+   * more to send.
+   */
   #send(budget: number): number {
     const { machine, sockets } = this.#options;
     let left = budget;
