@@ -4,9 +4,17 @@
  * @module
  */
 import { Command } from "commander";
-import { type CongestionName, type ConnectOptions, connect } from "../index.ts";
+import {
+  type CongestionName,
+  type ConnectOptions,
+  connect,
+  type Identity,
+  loadIdentity,
+  type Ticket,
+} from "../index.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
+import type { CliEvent } from "./events.ts";
 import { congestionOption, hostOption, identityOption, jsonOption, lingerOption, timeoutOption } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
@@ -49,9 +57,9 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
   try {
     const ticket = await findTicket({ argument, from: flags.ticketFrom, input: () => input, reporter });
     const startedAt = performance.now();
-    const addresses = ticket.addresses.map(addressText);
-    reporter.report({ event: "connecting", addresses, timeout: flags.timeout });
-    const stream = await connect(ticket, connectOptions(flags, signal));
+    const options = connectOptions(flags, signal);
+    reporter.report(connectingEvent(ticket, options));
+    const stream = await connect(ticket, options);
     reporter.report({
       event: "connected",
       ms: Math.round(performance.now() - startedAt),
@@ -65,17 +73,30 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
   }
 }
 
-/** What the options of the command say to the library. */
+/** {@link ConnectOptions} of a command: the identity is known, so that its key can be told. */
+type CommandConnectOptions = ConnectOptions & { readonly identity?: Identity; readonly timeout: number };
+
+/**
+ * What the options of the command say to the library.
+ *
+ * @throws PunchlineError if the identity file cannot be used.
+ */
 export function connectOptions(
   flags: Pick<ConnectFlags, "host" | "identity" | "timeout" | "linger" | "congestion">,
   signal: AbortSignal,
-): ConnectOptions {
+): CommandConnectOptions {
   return {
     signal,
     timeout: flags.timeout,
     linger: flags.linger,
     ...(flags.congestion !== undefined && { congestion: flags.congestion }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
-    ...(flags.identity === undefined ? {} : { identity: flags.identity }),
+    ...(flags.identity === undefined ? {} : { identity: loadIdentity(flags.identity) }),
   };
+}
+
+/** What is said before a listener is called. */
+export function connectingEvent(ticket: Ticket, { timeout, identity }: CommandConnectOptions): CliEvent {
+  const addresses = ticket.addresses.map(addressText);
+  return { event: "connecting", addresses, timeout, ...(identity !== undefined && { key: identity.key }) };
 }

@@ -17,7 +17,13 @@ export type CliEvent =
       /** What to run on the other machine. */
       readonly command: string;
     }
-  | { readonly event: "connecting"; readonly addresses: readonly string[]; readonly timeout: number }
+  /** `key`: our public key, if a file keeps it. */
+  | {
+      readonly event: "connecting";
+      readonly addresses: readonly string[];
+      readonly timeout: number;
+      readonly key?: string;
+    }
   /** `ms`: since the command began to listen or to connect. */
   | ({ readonly event: "connected"; readonly ms: number; readonly peer: string } & PathReport)
   | ({ readonly event: "path" } & PathReport)

@@ -102,7 +102,10 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
         "Whoever has this ticket can connect. Waiting for the other side ...",
       ];
     case "connecting":
-      return [`Connecting to ${event.addresses.join(", ")} ...`];
+      return [
+        ...(event.key === undefined ? [] : [`Our public key is ${event.key}.`]),
+        `Connecting to ${event.addresses.join(", ")} ...`,
+      ];
     case "connected":
       return [`Connected after ${formatDuration(event.ms)}: ${describePath(event)}.`];
     case "path":

@@ -92,6 +92,18 @@ describe("tickets that do not work", () => {
     expect(end.stderr).toMatch(/not allowed/);
   });
 
+  test("a key in a file is told, so that the listener can allow it (CLI-28)", async () => {
+    const file = join(folder(), "key");
+    const strict = listen(["--allow", "ab".repeat(32)]);
+    const refused = await run(["connect", await strict.ticket(), "--identity", file]);
+    expect(refused.code).toBe(4);
+    const key = /^Our public key is ([0-9a-f]{64})\.\nConnecting to /.exec(refused.stderr)?.[1];
+    const friendly = listen(["--allow", String(key)]);
+    const letIn = await run(["connect", await friendly.ticket(), "--identity", file, "--json"]);
+    expect(letIn.code).toBe(0);
+    expect(letIn.events.find((event) => event.event === "connecting")).toMatchObject({ key });
+  });
+
   test("one whose listener is gone: exit 3, after the timeout, with what was tried", async () => {
     const listener = listen();
     const ticket = await listener.ticket();

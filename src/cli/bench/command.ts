@@ -7,8 +7,8 @@ import { isatty } from "node:tty";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type CongestionName, connect } from "../../index.ts";
 import { type CommandContext, type CommandOptions, runCommand } from "../command.ts";
-import { connectOptions } from "../connect.ts";
-import { addressText, pathReport } from "../describe.ts";
+import { connectingEvent, connectOptions } from "../connect.ts";
+import { pathReport } from "../describe.ts";
 import { formatDuration } from "../format.ts";
 import {
   congestionOption,
@@ -82,8 +82,9 @@ async function run(argument: string | undefined, flags: BenchFlags, context: Com
   const { reporter, signal } = context;
   const ticket = await findTicket({ argument, from: flags.ticketFrom, input: openInput, reporter });
   const startedAt = performance.now();
-  reporter.report({ event: "connecting", addresses: ticket.addresses.map(addressText), timeout: flags.timeout });
-  const stream = await connect(ticket, connectOptions(flags, signal));
+  const options = connectOptions(flags, signal);
+  reporter.report(connectingEvent(ticket, options));
+  const stream = await connect(ticket, options);
   reporter.report({
     event: "connected",
     ms: Math.round(performance.now() - startedAt),
