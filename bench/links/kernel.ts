@@ -123,9 +123,10 @@ function figuresOf({ sender, receiver }: Flow, row: LinkRow) {
   };
 }
 
-async function runPeers(row: LinkRow, { stack, patience = PATIENCE }: KernelOptions, { a, b }: Testbed) {
+async function runPeers(row: LinkRow, { stack, patience = PATIENCE }: KernelOptions, testbed: Testbed) {
+  const { a, b } = testbed;
   const name: StackName = stack === "udx" ? "udx-native" : "node:net";
-  if (stack !== "udx") chooseTcpControl(a.prefix, stack.slice("tcp-".length));
+  if (stack !== "udx") chooseTcpControl(testbed, stack.slice("tcp-".length));
   const receiving = startPeer(b.prefix, [name, "receive", b.address], a.address);
   const { target } = await receiving.next<Ready>();
   const megabytes = row.bytes / 1e6;
@@ -145,9 +146,14 @@ async function runPeers(row: LinkRow, { stack, patience = PATIENCE }: KernelOpti
   }
 }
 
-function chooseTcpControl(prefix: readonly string[], control: string): void {
-  const [command = "", ...words] = [...prefix, "sysctl", "-qw", `net.ipv4.tcp_congestion_control=${control}`];
-  execFileSync(command, words, { stdio: "inherit" });
+/** By a route of its own: a container may not be allowed to write to `/proc/sys`. */
+function chooseTcpControl({ a, b }: Testbed, control: string): void {
+  const ip = (...words: readonly string[]): string => {
+    const [command = "", ...rest] = [...a.prefix, "ip", ...words];
+    return execFileSync(command, rest, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  };
+  const device = / dev (\S+)/.exec(ip("route", "get", b.address))?.[1] ?? "";
+  ip("route", "replace", `${b.address}/32`, "dev", device, "congctl", control);
 }
 
 /** One end of a transfer by another stack; `next` reads one line of what it says. */

@@ -2,7 +2,7 @@
  * One bulk flow over each link of `rows.ts`.
  *
  * `npm run bench -- links --sim [--row NAME]… [--congestion NAME]… [--seeds N] [--seed S] [--sender dialer|listener]
- * [--json]`: in the simulator, with N seeds from S on.
+ * [--qlog DIR] [--json]`: in the simulator, with N seeds from S on; traces of both ends go into a folder for each flow.
  *
  * `npm run bench -- links --kernel [--row NAME]… [--congestion NAME]… [--runs N] [--seed S] [--stacks NAME,…] [--json]`:
  * between two hosts of this machine's kernel, as root, with other stacks beside ours.
@@ -10,9 +10,11 @@
  * @module
  */
 import { loadavg } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CONGESTION_NAMES, type CongestionName } from "../../src/congestion/create.ts";
 import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
+import { tracesInto } from "../../test/sim/qlog.ts";
 import { KERNEL_STACKS, type KernelFigures, type KernelStack, runOnKernel, tcpControls } from "./kernel.ts";
 import { type LinkRow, rowsNamed } from "./rows.ts";
 import { type FlowFigures, simulateRow } from "./simulate.ts";
@@ -33,17 +35,18 @@ export async function links(args: readonly string[]): Promise<void> {
       seed: { type: "string", default: "1" },
       sender: { type: "string", default: "dialer" },
       stacks: { type: "string", default: KERNEL_STACKS.join(",") },
+      qlog: { type: "string" },
       json: { type: "boolean", default: false },
     },
   });
   const rows = rowsNamed(values.row);
   const congestion = values.congestion.map(checkedCongestion);
   const seed = Number(values.seed);
-  const { json } = values;
+  const { json, qlog } = values;
   if (!values.sim && !values.kernel) throw new RangeError("say --sim or --kernel");
   if (values.sim) {
     const sender = values.sender === "listener" ? "listener" : "dialer";
-    for (const name of congestion) simulateAll(rows, name, { seed, count: Number(values.seeds), sender, json });
+    for (const name of congestion) simulateAll(rows, name, { seed, count: Number(values.seeds), sender, qlog, json });
   }
   if (values.kernel) {
     const stacks = values.stacks.split(",").map(checkedStack);
@@ -67,17 +70,19 @@ interface SimulationPlan {
   readonly seed: number;
   readonly count: number;
   readonly sender: "dialer" | "listener";
+  readonly qlog: string | undefined;
   readonly json: boolean;
 }
 
 function simulateAll(rows: readonly LinkRow[], congestion: CongestionName, plan: SimulationPlan): void {
-  const { seed: first, count, sender, json } = plan;
+  const { seed: first, count, sender, qlog, json } = plan;
   if (!json) console.log(`\nsimulated, ${congestion}, ${count} seeds from ${first}\n${SIMULATION_HEAD}`);
   for (const row of rows) {
     const flows: FlowFigures[] = [];
     const startedAt = process.cpuUsage();
     for (let seed = first; seed < first + count; seed++) {
-      const flow = simulateRow(row, { seed, sender, config: { congestion } });
+      const openTrace = qlog === undefined ? undefined : tracesInto(join(qlog, `${row.name}-${congestion}-${seed}`));
+      const flow = simulateRow(row, { seed, sender, config: { congestion }, openTrace });
       flows.push(flow);
       if (json) console.log(JSON.stringify({ row: row.name, congestion, seed, ...flow }));
     }

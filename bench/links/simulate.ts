@@ -12,6 +12,7 @@ import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import type { ConnectionEvent } from "../../src/connection/events.ts";
 import { type LinkOptions, World } from "../../src/testing/index.ts";
+import type { OpenTrace } from "../../src/trace/sink.ts";
 import { addHosts, type Hosts } from "../../test/sim/hosts.ts";
 import { type LinkRow, type LinkSpec, payloadLimit } from "./rows.ts";
 import { percentile } from "./statistics.ts";
@@ -22,6 +23,8 @@ export interface SimulationOptions {
   readonly config?: Partial<Config>;
   /** Which side sends; the dialer by default. */
   readonly sender?: "dialer" | "listener";
+  /** Begins the traces of both ends; see `test/sim/qlog.ts`. */
+  readonly openTrace?: OpenTrace | undefined;
   /** Called when both ends are there, before anything happens: the place for further events. */
   readonly onStart?: (world: World, hosts: Hosts) => void;
 }
@@ -121,6 +124,7 @@ class BulkFlow {
     const link = simulatedLink(row.link);
     this.#hosts = addHosts(this.#world, {
       ...(options.config === undefined ? {} : { config: options.config }),
+      openTrace: options.openTrace,
       interfaceMtu: MTU,
       timerResolution: TIMER_RESOLUTION,
       link: { up: link, down: link },
