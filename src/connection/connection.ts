@@ -14,6 +14,7 @@
 import type { CongestionName } from "../congestion/create.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
+import type { OpenTrace } from "../trace/sink.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { type Duration, earliest, type Instant } from "../util/time.ts";
@@ -30,9 +31,11 @@ import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.t
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
+import { localParameters } from "./negotiation.ts";
 import { buildBatch, buildClose, buildMtuProbe, buildProbe } from "./packet-builder.ts";
 import { followMtu, maxDatagramLength, onMtuProbeRefused } from "./path-mtu.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
+import { Tracer } from "./tracer.ts";
 
 /** Where a connection is in its life. */
 export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "closed";
@@ -86,7 +89,9 @@ export interface DialingOptions {
 }
 
 /** What every connection of an endpoint is made of. */
-export type ConnectionOptions = Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu">;
+export interface ConnectionOptions extends Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu"> {
+  readonly openTrace?: OpenTrace | undefined;
+}
 
 /** Makes the keys of a connection once the listener has picked the AEAD. */
 export type MakeKeys = (secrets: SessionSecrets, aead: 1 | 2) => Keys;
@@ -120,6 +125,10 @@ export class ConnectionMachine implements HasDeadline {
     const newId = () => host.assignId(this);
     const retireId = (id: Uint8Array) => host.releaseId(id);
     this.#core = new Core({ ...options, localIds: new LocalConnectionIds(ids), newId, retireId }, now);
+    if (options.openTrace !== undefined) {
+      this.#core.trace = new Tracer(options.openTrace, this.#core, now);
+      if (options.role === "initiator") this.#core.trace.onCall(ids);
+    }
   }
 
   /** A connection of the initiator, which does nothing before {@link dial}. */
@@ -140,8 +149,12 @@ export class ConnectionMachine implements HasDeadline {
     const keys = core.keys;
     if (keys === undefined || this.#state === "closed") return "no-keys";
     const opened = keys.opener.open(packet);
-    if (opened === undefined) return this.#onUnopened(keys, now);
+    if (opened === undefined) {
+      core.trace?.onPacketDropped(packet.length, now);
+      return this.#onUnopened(keys, now);
+    }
     const { packetNumber, isNewest } = opened;
+    core.trace?.onPacketReceived(opened, packet.length, now);
     core.counters.packetsReceived += 1;
     core.counters.bytesReceived += packet.length;
     this.#host.touch(this);
@@ -176,6 +189,7 @@ export class ConnectionMachine implements HasDeadline {
     if (!this.#core.localIds.includes(response.connectionId, 0)) return "unknown-id";
     const result = this.#dial?.onResponse(response, via, from, now);
     if (result === undefined) return "bad-response";
+    this.#core.trace?.advance(now);
     this.#host.touch(this);
     if (result.type === "refused") {
       const attempts = this.#dial!.attempts(now);
@@ -197,6 +211,7 @@ export class ConnectionMachine implements HasDeadline {
     this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
     if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
     this.#state = "open";
+    core.trace?.onOpened(from);
     core.liveness.onReceived(now);
     // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
     core.streams.open("bidi");
@@ -213,6 +228,7 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Input: time has passed. */
   handleTimeout(now: Instant): void {
+    this.#core.trace?.advance(now);
     this.#host.touch(this);
     if (this.#closing !== undefined) {
       if (this.#closing.isOver(now)) this.#finishClosing();
@@ -243,6 +259,7 @@ export class ConnectionMachine implements HasDeadline {
     if (verdict === "probe") {
       core.probedBelow = 0;
       core.skippedNumbers.onProbeTimeout();
+      core.trace?.onMetrics();
     }
     this.#afterFrames(now);
   }
@@ -287,6 +304,7 @@ export class ConnectionMachine implements HasDeadline {
     core.streams.setPeerLimits(parameters);
     this.#core.keyUpdate = new KeyUpdate(now, core.config.packetsPerPhase);
     this.#peerKey = peerKey;
+    core.trace?.onParameters({ local: localParameters(core.config, core.localIds.all()), remote: parameters });
   }
 
   /** Opens a stream; `undefined` while the peer's limit is reached (`streams-available` follows). */
@@ -382,6 +400,7 @@ export class ConnectionMachine implements HasDeadline {
   /** Output: the next datagrams to send. */
   pollTransmit(now: Instant): Transmit | undefined {
     const core = this.#core;
+    core.trace?.advance(now);
     if (this.#dial !== undefined) return this.#dial.pollTransmit(now);
     if (core.keys === undefined || this.#state === "closed") return undefined;
     if (this.#closing !== undefined) {
@@ -499,6 +518,7 @@ export class ConnectionMachine implements HasDeadline {
     this.#state = "open";
     this.#isKnown = true;
     if (path !== undefined) this.#core.paths.activate(path);
+    this.#core.trace?.onOpened(path?.remote);
     this.#core.liveness.onReceived(now);
     this.#host.opened(this);
     this.#announce();
@@ -509,6 +529,7 @@ export class ConnectionMachine implements HasDeadline {
     const { paths } = this.#core;
     if (this.role === "responder" && paths.active !== path) {
       paths.activate(path);
+      this.#core.trace?.onPath(path.remote);
       this.#core.events.push({ type: "path", path: this.#pathInfo(path) });
     }
     // What arrives pays for asking again: a peer that is not proven gets little else.
@@ -569,8 +590,10 @@ export class ConnectionMachine implements HasDeadline {
     this.#announce();
     if (core.peerClose !== undefined) {
       const { application, code, message } = core.peerClose;
+      const reason = { kind: "closed", origin: "peer", application, code, message } as const;
+      core.trace?.onClosed(reason);
       this.#answerClose(now);
-      this.#tellClosed({ kind: "closed", origin: "peer", application, code, message });
+      this.#tellClosed(reason);
     } else if (core.closeIntent !== undefined && this.#closing === undefined) {
       this.#closing = new Closing(
         core.closeIntent,
@@ -579,6 +602,8 @@ export class ConnectionMachine implements HasDeadline {
       );
       this.#drainStreamEvents();
       this.#state = "closing";
+      core.trace?.onClosed({ kind: "closed", origin: "local", ...core.closeIntent });
+      core.trace?.onState("closing");
     }
   }
 
@@ -590,6 +615,7 @@ export class ConnectionMachine implements HasDeadline {
       now,
     );
     this.#state = "draining";
+    this.#core.trace?.onState("draining");
   }
 
   /** The end of the way out, on either side. */
@@ -610,6 +636,7 @@ export class ConnectionMachine implements HasDeadline {
   }
 
   #tellClosed(reason: CloseReason): void {
+    this.#core.trace?.onClosed(reason);
     this.#drainStreamEvents();
     // Nobody has heard of a responder's connection that never opened.
     if (this.#isKnown) this.#core.events.push({ type: "closed", reason });
@@ -631,6 +658,7 @@ export class ConnectionMachine implements HasDeadline {
 
   #release(): void {
     this.#state = "closed";
+    this.#core.trace?.end();
     this.#dial = undefined;
     this.#closing = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);

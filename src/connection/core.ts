@@ -30,6 +30,7 @@ import type { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { Liveness } from "./liveness.ts";
 import { type Path, Paths } from "./paths.ts";
+import type { Tracer } from "./tracer.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -116,6 +117,8 @@ export class Core {
     mtuProbesLost: 0,
     mtuBlackHoles: 0,
   };
+  /** Told what happens, if anybody wants to know. */
+  trace: Tracer | undefined;
   keys: Keys | undefined;
   keyUpdate: KeyUpdate | undefined;
   /** Set by whoever finds a reason to close; the connection acts on it. */

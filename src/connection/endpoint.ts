@@ -13,6 +13,7 @@ import { InitiatorHandshake } from "../crypto/handshake.ts";
 import { type KeyPair, keyPairFromSeed } from "../crypto/primitives.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
 import { type TicketFields, ticketCore } from "../ticket/ticket.ts";
+import type { OpenTrace } from "../trace/sink.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { DeadlineHeap } from "../util/deadline-heap.ts";
 import { Deque } from "../util/deque.ts";
@@ -53,6 +54,8 @@ export interface EndpointOptions {
   readonly config: Config;
   /** Whether the application decides on each peer, by `request` events. */
   readonly acceptHook: boolean;
+  /** Begins the trace of a connection that comes in. */
+  readonly openTrace?: OpenTrace | undefined;
 }
 
 /** A call to a listener. */
@@ -66,6 +69,8 @@ export interface ConnectOptions {
   readonly metadata?: Uint8Array | undefined;
   /** Replaces the endpoint's configuration for this connection. */
   readonly config?: Config | undefined;
+  /** Begins the trace of this connection. */
+  readonly openTrace?: OpenTrace | undefined;
 }
 
 /** Datagrams since the endpoint began. */
@@ -152,7 +157,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     const { random, sockets, pool, interfaceMtu = unknownMtu } = this.#options;
     const config = options.config ?? this.#options.config;
     const ticketKeys = deriveTicketKeys({ key: ticket.key, secret: ticket.secret, core: ticketCore(ticket) });
-    const connection = ConnectionMachine.initiator(this.#host, { config, random, pool, interfaceMtu }, this.#now);
+    const parts = { config, random, pool, interfaceMtu, openTrace: options.openTrace };
+    const connection = ConnectionMachine.initiator(this.#host, parts, this.#now);
     const parameters = {
       ...localParameters(config, connection.connectionIds),
       attempt: random(ATTEMPT_SIZE),
@@ -294,10 +300,11 @@ export class EndpointMachine implements Machine<EndpointEvent> {
 
   /** Makes the connection for a verified first message, and the answer to it. */
   #openHalf(half: HalfOpenOptions, now: Instant): HalfOpened | undefined {
-    const { random, config, pool, interfaceMtu = unknownMtu } = this.#options;
+    const { random, config, pool, interfaceMtu = unknownMtu, openTrace } = this.#options;
     const aead = chooseAead(half.offer.aeads, config.aeads);
     if (aead === undefined) return undefined;
-    const connection = ConnectionMachine.responder(this.#host, { config, random, pool, interfaceMtu }, now);
+    const parts = { config, random, pool, interfaceMtu, openTrace };
+    const connection = ConnectionMachine.responder(this.#host, parts, now);
     const parameters = { ...localParameters(config, connection.connectionIds), aeads: [aead] };
     const payload = encodeParameters(parameters, random(1)[0]!);
     const { core2, session } = half.received.respond(payload, keyPairFromSeed(random(32)));

@@ -179,6 +179,7 @@ export function applyRecovery(core: Core, now: Instant): void {
     for (const packetNumber of recovery.acked) settle(core, packetNumber);
   }
   onRecovered(core, now);
+  core.trace?.onRecovered();
 }
 
 /** The content of a packet has arrived. */

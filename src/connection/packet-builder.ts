@@ -368,6 +368,7 @@ function writeHeader(core: Core, keys: Keys, buffer: Uint8Array, offset: number,
   const keyPhase = space === "data" ? keys.sealer.keyPhase : 0;
   const connectionId = core.remoteIds.current;
   writePacketHeader(buffer, offset, { space, keyPhase, length: built.size, connectionId, packetNumber });
+  core.trace?.onPacketSent({ space, packetNumber, keyPhase }, buffer, offset, built.size);
 }
 
 /** One packet of the probe space, of at least `size` bytes. */
@@ -402,6 +403,7 @@ function sent(
   core.counters.bytesSent += total;
   if (!path.isProven) path.credit -= total;
   core.liveness.onSent(now);
+  core.trace?.onMetrics();
   return {
     via: path.via,
     to: path.remote,

@@ -54,6 +54,7 @@ export function onMtuProbeSent(core: Core, packetNumber: number): void {
 export function onMtuProbeRefused(core: Core, path: Path, size: number, now: Instant): void {
   if (core.probedPath !== path || path.mtu.probeSize !== size) return;
   core.counters.mtuProbesLost += 1;
+  core.trace?.onMtuProbeLost(path.mtu.probeNumber);
   core.probedPath = undefined;
   path.mtu.onProbeLost(now);
 }
@@ -77,6 +78,7 @@ export function followMtu(core: Core): void {
   }
   const { size } = path.mtu;
   if (size === core.datagramSize) return;
+  core.trace?.onMtu(core.datagramSize, size);
   core.datagramSize = size;
   core.congestion.onMtuChange(size);
   core.pacer.onMtuChange(size);
@@ -104,6 +106,7 @@ function settleProbe(core: Core, path: Path, now: Instant): void {
     mtu.onProbeAcked(now);
   } else if (sent.isLost(mtu.probeNumber)) {
     core.counters.mtuProbesLost += 1;
+    core.trace?.onMtuProbeLost(mtu.probeNumber);
     mtu.onProbeLost(now);
   } else {
     return;

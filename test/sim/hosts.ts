@@ -10,6 +10,7 @@ import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { address, type DuplexLinkOptions, type Host, type World } from "../../src/testing/index.ts";
 import type { TicketFields } from "../../src/ticket/ticket.ts";
+import type { OpenTrace } from "../../src/trace/sink.ts";
 
 /** What the hosts can be made with. */
 export interface HostsOptions {
@@ -21,6 +22,8 @@ export interface HostsOptions {
   /** Link of the listener; the dialer's is perfect unless given. */
   readonly link?: DuplexLinkOptions;
   readonly dialerLink?: DuplexLinkOptions;
+  /** Begins the traces of both; see `qlog.ts`. */
+  readonly openTrace?: OpenTrace | undefined;
   readonly onEvent?: (side: "listener" | "dialer", event: EndpointEvent) => void;
 }
 
@@ -50,6 +53,7 @@ export function addHosts(world: World, options: HostsOptions = {}): Hosts {
         config,
         acceptHook: false,
         interfaceMtu: () => options.interfaceMtu,
+        openTrace: options.openTrace,
       }),
       addresses: [address(host, 4_433)],
       ...(link === undefined ? {} : { link }),
@@ -72,7 +76,8 @@ export function addHosts(world: World, options: HostsOptions = {}): Hosts {
   listener.machine.addTicket(ticket, Number.POSITIVE_INFINITY);
   const dial = (timeout = 20_000) => {
     const caller = keyPairFromSeed(keys.random(32));
-    const connection = dialer.machine.connect({ ticket, identity: caller, timeout }, world.now);
+    const call = { ticket, identity: caller, timeout, openTrace: options.openTrace };
+    const connection = dialer.machine.connect(call, world.now);
     world.wake(dialer);
     return connection;
   };
