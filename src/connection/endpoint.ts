@@ -20,7 +20,7 @@ import { Deque } from "../util/deque.ts";
 import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
-import { classify, cut, MAX_SEGMENTS } from "../wire/datagram.ts";
+import { classify, cut, MAX_SEGMENTS, split } from "../wire/datagram.ts";
 import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
 import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import { encodeParameters } from "../wire/parameters.ts";
@@ -115,12 +115,13 @@ export class EndpointMachine implements Machine<EndpointEvent> {
 
   receive(datagram: Datagram, now: Instant): void {
     this.#advance(now);
-    const { payload, via, from } = datagram;
+    const { payload, via, from, segmentSize } = datagram;
     if (payload.length === 0) {
       this.#drop("empty");
       return;
     }
-    const count = cut(payload, 0, this.#pieces);
+    const isSplit = segmentSize < payload.length;
+    const count = isSplit ? split(payload, segmentSize, this.#pieces) : cut(payload, 0, this.#pieces);
     for (let i = 0; i < count; i++) {
       this.stats.received += 1;
       const reason = this.#receivePiece(this.#pieces[i]!, via, from, this.#now);

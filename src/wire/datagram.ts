@@ -118,6 +118,11 @@ export function cut(buffer: Uint8Array, hint: number, out: Uint8Array[]): number
   return recut(buffer, hint, out);
 }
 
+/** Cuts a buffer of which the system has told that each datagram has `size` bytes, but for a shorter last one. */
+export function split(buffer: Uint8Array, size: number, out: Uint8Array[]): number {
+  return cutFrom(buffer, 0, Math.max(size, MIN_SEGMENT_SIZE), out);
+}
+
 /**
  * Cuts a buffer into pieces of `hint` bytes and leaves out the first: for a buffer whose first datagram lied about the
  * length, or stated another one than `hint` and did not authenticate.
