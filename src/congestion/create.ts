@@ -11,7 +11,10 @@ import { NewReno } from "./new-reno.ts";
 /** The names, for checks and help texts. */
 export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno"] as const;
 
-/** Which controller a connection has. */
+/**
+ * Which controller a connection has: `"bbr"`, the default, follows the rate that the path delivers and is not stopped by
+ * random loss; `"cubic"` does what kernels do, with HyStart++; `"new-reno"` is the plainest.
+ */
 export type CongestionName = (typeof CONGESTION_NAMES)[number];
 
 /** What a controller needs from outside. */

@@ -52,7 +52,7 @@ export const DEFAULT_CONFIG: Config = {
   // More than networks carry, so the interface decides; only loopbacks allow more. There twice as much is hardly faster,
   // but three of them fill the receive buffer that Linux grants by default, and one in twenty would be lost.
   maxDatagramSize: 32 * 1024,
-  congestion: "new-reno",
+  congestion: "bbr",
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
   maxData: 3 * 1024 * 1024,
   // Seven round trips of slow start from ten packets; the window has grown before the eighth.

@@ -10,7 +10,7 @@ import { type LinkOptions, World } from "../../src/testing/index.ts";
 import { equalBytes } from "../../src/util/bytes.ts";
 import { addHosts } from "./hosts.ts";
 
-const BYTES = 400_000;
+const BYTES = 1_200_000;
 
 /** What every sealer and opener of a run did; both are watched, not replaced. */
 interface Watched {
