@@ -80,7 +80,7 @@ export class RemoteConnectionIds {
   #currentSequence = 0;
   #retiredBelow = 0;
   /** Sequence numbers that were given up without the peer's having acknowledged it. */
-  readonly #retiring = new Set<number>();
+  #retiring: readonly number[] = [];
 
   /** Command: takes the ids of the handshake; the first is used. */
   start(ids: readonly Uint8Array[]): void {
@@ -96,30 +96,32 @@ export class RemoteConnectionIds {
     const known = this.#known.get(frame.sequence);
     if (known !== undefined) return equalBytes(known, frame.connectionId) ? [] : CLOSE_CODE.PROTOCOL_VIOLATION;
     if (frame.sequence < this.#retiredBelow) {
-      if (this.#retiring.has(frame.sequence)) return [];
-      this.#retiring.add(frame.sequence);
-      return this.#retiring.size > MAX_PENDING_RETIREMENTS ? CLOSE_CODE.CONNECTION_ID_LIMIT : [frame.sequence];
+      return this.isRetiring(frame.sequence) ? [] : this.#giveUp([frame.sequence]);
     }
     this.#known.set(frame.sequence, frame.connectionId.slice());
     const retired = this.#retireBelow(frame.retirePriorTo);
-    for (const sequence of retired) this.#retiring.add(sequence);
-    const isWithinLimits = this.#known.size <= MAX_ACTIVE_IDS && this.#retiring.size <= MAX_PENDING_RETIREMENTS;
-    return isWithinLimits ? retired : CLOSE_CODE.CONNECTION_ID_LIMIT;
+    return this.#known.size > MAX_ACTIVE_IDS ? CLOSE_CODE.CONNECTION_ID_LIMIT : this.#giveUp(retired);
   }
 
   /** Input: the peer has acknowledged a RETIRE_CONNECTION_ID, perhaps one of several copies. */
   onRetirementAcked(sequence: number): void {
-    this.#retiring.delete(sequence);
+    if (this.isRetiring(sequence)) this.#retiring = this.#retiring.filter((each) => each !== sequence);
   }
 
   /** Whether the peer has not acknowledged yet that the id was given up. */
   isRetiring(sequence: number): boolean {
-    return this.#retiring.has(sequence);
+    return this.#retiring.includes(sequence);
   }
 
   /** The id that packets to the peer carry. */
   get current(): Uint8Array {
     return this.#current;
+  }
+
+  /** Notes what is to be retired; returns it, or a close code if it is too much. */
+  #giveUp(sequences: readonly number[]): number | readonly number[] {
+    if (sequences.length > 0) this.#retiring = [...this.#retiring, ...sequences];
+    return this.#retiring.length > MAX_PENDING_RETIREMENTS ? CLOSE_CODE.CONNECTION_ID_LIMIT : sequences;
   }
 
   #retireBelow(limit: number): number[] {
