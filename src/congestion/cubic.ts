@@ -35,6 +35,9 @@ const STEEPNESS = 0.4;
 /** What remains of the window after a loss (RFC 9438 §4.6). */
 const LOSS_REDUCTION_FACTOR = 0.7;
 
+/** What remains where slow start ends by a loss: the window has doubled since the lost packet left (RFC 9002 §7.3.2). */
+const SLOW_START_REDUCTION_FACTOR = 0.5;
+
 /** Packets per round trip by which NewReno with that factor would grow to the same average (RFC 9438 §4.3). */
 const RENO_GROWTH = (3 * (1 - LOSS_REDUCTION_FACTOR)) / (1 + LOSS_REDUCTION_FACTOR);
 
@@ -267,7 +270,10 @@ export class Cubic implements CongestionController {
     this.#priorWindow = window;
     // RFC 9438 §4.6, with the window instead of the bytes in flight, because it does not grow while it is not used.
     // Deviates from RFC 9438 §4.6: a mark, too, leaves two packets (RFC 9002 §7.2), not one.
-    this.#slowStartThreshold = Math.max(window * LOSS_REDUCTION_FACTOR, this.#minimumWindow);
+    // Deviates from RFC 9438 §4.6: half in slow start, because seven tenths of what overflowed the queue a round trip after
+    // it was full would overflow it again; RFC 9438 §4.10 leaves the end of slow start open.
+    const remains = window < this.#slowStartThreshold ? SLOW_START_REDUCTION_FACTOR : LOSS_REDUCTION_FACTOR;
+    this.#slowStartThreshold = Math.max(window * remains, this.#minimumWindow);
     this.#congestionWindow = this.#slowStartThreshold;
     this.#epoch = undefined;
     this.#period.begin(now);
