@@ -208,7 +208,9 @@ export class LedgerModel {
     const { lossDelay } = this.real;
     const lost = this.#waiting().filter((packet) => {
       const between = this.real.sent.skipped.filter((s) => s > packet.packetNumber && s < this.#largestAcked).length;
-      const isLateByNumber = this.#largestAcked - packet.packetNumber - between >= this.real.packetThreshold;
+      const spread = this.#packets[this.#largestAcked - this.#first]!.sentAt - packet.sentAt;
+      const isBehind = this.#largestAcked - packet.packetNumber - between >= this.real.packetThreshold;
+      const isLateByNumber = isBehind && spread > this.real.reorderingSpread;
       return isLateByNumber || packet.sentAt + lossDelay <= this.#now;
     });
     for (const packet of lost) {

@@ -89,10 +89,7 @@ export class DeliveryRate<Token> implements DeliveryState {
   onPacketAcked(packetNumber: number, now: Instant): void {
     const sent = this.#sent;
     const sample = this.sample;
-    const size = sent.size(packetNumber);
-    this.#delivered += size;
-    this.#deliveredAt = now;
-    sample.newlyAcked += size;
+    this.onOvertakerAcked(packetNumber, now);
     if (sample.hasData && !this.#isNewest(packetNumber)) return;
     sample.hasData = true;
     sample.priorDelivered = sent.delivered(packetNumber);
@@ -103,6 +100,18 @@ export class DeliveryRate<Token> implements DeliveryState {
     sample.inFlightWhenSent = sent.inFlightWhenSent(packetNumber);
     sample.lastAcked = packetNumber;
     this.#firstSentAt = sent.sentAt(packetNumber);
+  }
+
+  /**
+   * Input: the same of a packet that may have overtaken others, if the acknowledgement covers one that has not. It counts
+   * as delivered, but the sample is not taken from it: it was under way for less time than what it is counted with, and a
+   * round trip would seem to end with it.
+   */
+  onOvertakerAcked(packetNumber: number, now: Instant): void {
+    const size = this.#sent.size(packetNumber);
+    this.#delivered += size;
+    this.#deliveredAt = now;
+    this.sample.newlyAcked += size;
   }
 
   /** Input: a packet that counted as in flight is deemed lost. */

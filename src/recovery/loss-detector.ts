@@ -60,6 +60,9 @@ export const MAX_SPAN = 100_000;
  */
 const LOST_LIFETIME_RTTS = 2;
 
+/** Packets at the end of an acknowledgement that are passed over in search of one that has overtaken none. */
+const MAX_OVERTAKERS = 8;
+
 /** What the detector reads of an ACK frame. */
 export interface ReceivedAck {
   readonly largest: number;
@@ -111,6 +114,7 @@ export class LossDetector<Token> {
   readonly #maxSpan: number;
   #maxAckDelay: Duration;
   #largestAcked = -1;
+  #largestAckedSentAt = 0 as Instant;
   #firstSampleAt: Instant | undefined;
   #lastSampleAt = 0 as Instant;
   /** When the oldest packet in flight is late by time. While it is set there is no probe timeout. */
@@ -163,7 +167,10 @@ export class LossDetector<Token> {
     this.#takeRanges(ack.ranges);
     if (this.acked.length === 0 && this.spurious.length === 0) return "ok";
     const largestBefore = this.#largestAcked;
-    if (ack.largest > largestBefore) this.#largestAcked = ack.largest;
+    if (ack.largest > largestBefore) {
+      this.#largestAcked = ack.largest;
+      if (this.sent.isKnown(ack.largest)) this.#largestAckedSentAt = this.sent.sentAt(ack.largest);
+    }
     this.#countDelivered(now);
     this.#measureRtt(ack, now, arrival);
     this.#observeReordering(largestBefore, now);
@@ -234,6 +241,11 @@ export class LossDetector<Token> {
   /** A packet is lost once one that was sent so many numbers later is acknowledged (RFC 9002 §6.1.1). */
   get packetThreshold(): number {
     return this.#reordering.packetThreshold;
+  }
+
+  /** How much later the acknowledged one must have been sent for a packet to be late by number, in ms; may be negative. */
+  get reorderingSpread(): Duration {
+    return this.#reordering.spread(this.rtt);
   }
 
   /** A packet is lost so long after it was sent, once a later one is acknowledged (RFC 9002 §6.1.2), in ms. */
@@ -324,12 +336,27 @@ export class LossDetector<Token> {
     for (const packetNumber of this.spurious) this.#delivery.onPacketAcked(packetNumber, now);
     if (this.spurious.length > 0) this.#persistence.onAcked();
     let bytes = 0;
+    const newest = this.#newestInOrder();
     for (const packetNumber of this.acked) {
       if (!sent.isInFlightKind(packetNumber)) continue;
       bytes += sent.size(packetNumber);
-      this.#delivery.onPacketAcked(packetNumber, now);
+      if (packetNumber > newest) this.#delivery.onOvertakerAcked(packetNumber, now);
+      else this.#delivery.onPacketAcked(packetNumber, now);
     }
     this.ackEvent.bytes = bytes;
+  }
+
+  /**
+   * The newest acknowledged packet that has overtaken none. If there is no such among the last few, it is the newest of
+   * those that arrived late, or else of all.
+   */
+  #newestInOrder(): number {
+    const { acked, sent } = this;
+    const last = acked.length - 1;
+    for (let i = last; i >= 0 && i > last - MAX_OVERTAKERS; i--) {
+      if (sent.isInFlightKind(acked[i]!) && !sent.mayHaveOvertaken(acked[i]!)) return acked[i]!;
+    }
+    return this.spurious[this.spurious.length - 1] ?? acked[last] ?? -1;
   }
 
   /** Takes a sample of the round-trip time if the frame gives one. */
@@ -378,17 +405,21 @@ export class LossDetector<Token> {
   /** RFC 9002 §6.1: finds lost packets, oldest first, and when the next may be lost. */
   #detectLost(now: Instant): void {
     const sent = this.sent;
-    const lossDelay = this.lossDelay;
+    const { lossDelay, reorderingSpread } = this;
+    const tooNew = this.#largestAckedSentAt - reorderingSpread;
+    const tooOld = this.#tooOld();
     const lateByNumber = this.#lateByNumber();
     this.#lossAt = undefined;
     this.#persistence.onRoundStart();
     let packetNumber = sent.firstInFlight;
     for (; packetNumber < sent.nextPacketNumber; packetNumber++) {
       if (sent.isInFlight(packetNumber)) {
-        if (packetNumber > lateByNumber) {
+        const sentAt = sent.sentAt(packetNumber);
+        const isLateByNumber = packetNumber <= lateByNumber && sentAt < tooNew;
+        if (!isLateByNumber && packetNumber > tooOld) {
           if (packetNumber > this.#largestAcked) break;
           // Send times ascend, so what follows is not late either.
-          if (sent.sentAt(packetNumber) + lossDelay > now) break;
+          if (sentAt + lossDelay > now) break;
         }
         this.#lose(packetNumber, now);
       } else if (sent.isAcked(packetNumber)) {
@@ -402,16 +433,20 @@ export class LossDetector<Token> {
 
   /** The largest packet number that is late by number. */
   #lateByNumber(): number {
-    const next = this.sent.nextPacketNumber;
     let limit = this.#largestAcked - this.packetThreshold;
     // RFC 9002 §A.10: the threshold assumes no gaps made by the sender, so skipped numbers do not count.
     const { skipped } = this.sent;
     for (let i = skipped.length - 1; i >= 0 && skipped[i]! > limit; i--) {
       if (skipped[i]! < this.#largestAcked) limit -= 1;
     }
-    if (next - this.sent.firstInFlight <= this.#maxSpan) return limit;
-    // An eighth at a time, so that this is rare.
-    return Math.max(limit, next - Math.floor((this.#maxSpan * 7) / 8));
+    return limit;
+  }
+
+  /** The largest packet number that is too far back to be kept: -1 within the bound, else an eighth of it at a time. */
+  #tooOld(): number {
+    const next = this.sent.nextPacketNumber;
+    if (next - this.sent.firstInFlight <= this.#maxSpan) return -1;
+    return next - Math.floor((this.#maxSpan * 7) / 8);
   }
 
   #lose(packetNumber: number, now: Instant): void {

@@ -5,7 +5,9 @@
  * Theory of operation. RFC 9002 §6.1.1 and §6.1.2 fix both thresholds, and allow for raising them where a path reorders.
  * On a path whose packets overtake a hundred others, fixed thresholds take a hundred packets for lost with each of them.
  * So both rise at once to what was observed when a packet comes that was overtaken: by how many packets, and by how much
- * time. A packet that was overtaken but not yet deemed lost raises nothing; it shows that the path still reorders, and
+ * time. For the packet threshold, time is what the overtaking packet was sent later: a packet is late by number only if it is
+ * behind by more numbers, and by more of that time, than any that was overtaken. Where the detour of a packet takes a fixed
+ * time, that holds while the rate doubles with each round trip of slow start. A packet that was overtaken but not yet deemed lost raises nothing; it shows that the path still reorders, and
  * so keeps what was learnt. Memory is two maxima, one of the current span of 16 round trips and 500 packets and one of the
  * span before; the older one is dropped when a new span begins. Thus a path that does not reorder, or no longer does, finds
  * its losses as fast as one with fixed thresholds.
@@ -30,8 +32,8 @@ export const TIME_THRESHOLD = 9 / 8;
 const MAX_LATENESS_RTTS = 1;
 
 /**
- * Smoothed round trips whose packets are the most that the packet threshold may rise to: what is later than that is
- * better told by time, which does not depend on how fast packets were sent.
+ * Smoothed round trips whose packets are the most that the packet threshold may rise to: the time threshold finds what is
+ * further behind.
  */
 const MAX_DISTANCE_RTTS = 1;
 
@@ -42,6 +44,9 @@ const MEMORY_ROUNDS = 16;
 
 /** Packets for which it does: where one in a hundred is late, a small window meets the next one after many round trips. */
 const MEMORY_PACKETS = 500;
+
+/** Below any difference of two send times. */
+const NO_SPREAD: Duration = -1;
 
 /** What is seen of a packet that arrives after ones that were sent later. */
 export interface OvertakenPacket {
@@ -63,11 +68,13 @@ interface RoundTrip {
 export class ReorderingWindow {
   readonly #packetThreshold: number;
   readonly #timeThreshold: number;
-  /** Largest distance and lateness of the current span of rounds. */
+  /** Largest distance, spread and lateness of the current span of rounds. */
   #distance = 0;
+  #spread: Duration = NO_SPREAD;
   #lateness: Duration = 0;
   /** The same of the span before. */
   #oldDistance = 0;
+  #oldSpread: Duration = NO_SPREAD;
   #oldLateness: Duration = 0;
   #rounds = 0;
   /** The round is over when this number is acknowledged. */
@@ -89,6 +96,7 @@ export class ReorderingWindow {
     const longest = MAX_DISTANCE_RTTS * rtt.smoothed;
     const bounded = spread > longest ? Math.floor((distance * longest) / spread) : distance;
     this.#distance = Math.max(this.#distance, bounded);
+    this.#spread = Math.max(this.#spread, spread);
     // A packet that is as late again must come before the timer, which may fire early by its resolution.
     const lateness = age - this.#timeThreshold * Math.max(rtt.latest, rtt.smoothed) + GRANULARITY;
     this.#lateness = Math.max(this.#lateness, lateness);
@@ -103,8 +111,10 @@ export class ReorderingWindow {
     this.#rounds = 0;
     this.#spanEnd = nextPacketNumber + MEMORY_PACKETS;
     this.#oldDistance = this.#distance;
+    this.#oldSpread = this.#spread;
     this.#oldLateness = this.#lateness;
     this.#distance = 0;
+    this.#spread = NO_SPREAD;
     this.#lateness = 0;
   }
 
@@ -114,6 +124,14 @@ export class ReorderingWindow {
   get packetThreshold(): number {
     // What came `distance` numbers late must not be lost when it does so again.
     return Math.max(this.#packetThreshold, this.#distance + 1, this.#oldDistance + 1);
+  }
+
+  /**
+   * A packet is late by number only if the acknowledged one was sent more than this much later, in ms; negative while
+   * nothing was overtaken, since packets of one burst are sent at the same time.
+   */
+  spread(rtt: RoundTrip): Duration {
+    return Math.min(Math.max(this.#spread, this.#oldSpread), MAX_DISTANCE_RTTS * rtt.smoothed);
   }
 
   /** A packet is lost so long after it was sent, once a later one is acknowledged (RFC 9002 §6.1.2), in ms. */

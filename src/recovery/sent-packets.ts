@@ -234,6 +234,11 @@ export class SentPackets<Token> extends PacketRows<Token> {
     return this.#skipped;
   }
 
+  /** Whether the ledger has a row for the packet. */
+  isKnown(packetNumber: number): boolean {
+    return packetNumber >= this.#base && packetNumber < this.#next;
+  }
+
   /** Whether the packet was sent and is neither acknowledged nor deemed lost. */
   isOutstanding(packetNumber: number): boolean {
     return (this.meta(packetNumber) & STATE_MASK) === OUTSTANDING;

@@ -74,9 +74,24 @@ describe("delivery rate (REC-19)", () => {
     send(detector, 0, { count: 10, size: 1000 });
     ack(detector, 100, [0, 9]);
     expect(detector.lost).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(detector.rateSample).toMatchObject({ newlyAcked: 2000, newlyLost: 6000, lost: 6000, lastAcked: 9 });
+    expect(detector.rateSample).toMatchObject({ newlyAcked: 2000, newlyLost: 6000, lost: 6000 });
     ack(detector, 101, [0, [7, 9]]);
     expect(detector.rateSample).toMatchObject({ newlyAcked: 2000, newlyLost: 0, lost: 6000, lastAcked: 8 });
+  });
+
+  test("the sample is taken from a packet that has overtaken none, if there is one (REC-19)", () => {
+    const detector = new LossDetector<never>();
+    send(detector, 0, { size: 1000 });
+    ack(detector, 40, [0]);
+    for (let i = 1; i <= 60; i++) send(detector, 100 + i, { size: 1000 });
+    // Packet 30 was under way for 20 ms, all others for 40.
+    ack(detector, 151, [[1, 11], 30]);
+    expect(detector.rateSample).toMatchObject({ newlyAcked: 12_000, lastAcked: 11, ackElapsed: 50, sendElapsed: 10 });
+    ack(detector, 152, [[1, 12], 30, 31]);
+    expect(detector.rateSample.lastAcked).toBe(12);
+    // Where all have, the newest has to do.
+    ack(detector, 153, [[1, 12], [30, 32], 40]);
+    expect(detector.rateSample.lastAcked).toBe(40);
   });
 
   test("app-limited lasts until what was in flight is delivered, and marks what is sent meanwhile", () => {

@@ -20,6 +20,7 @@ describe("thresholds", () => {
     const window = new ReorderingWindow();
     rounds(window, 100);
     expect(window.packetThreshold).toBe(3);
+    expect(window.spread(RTT)).toBeLessThan(0);
     expect(window.lossDelay(RTT)).toBe(45);
     expect(window.lossDelay({ latest: 80, smoothed: 40 })).toBe(90);
     expect(window.lossDelay({ latest: 0.1, smoothed: 0.1 })).toBe(1);
@@ -28,7 +29,7 @@ describe("thresholds", () => {
   test("rise at once to what was observed (REC-27)", () => {
     const window = new ReorderingWindow();
     window.onOvertaken({ distance: 20, spread: 10, age: 60 }, RTT);
-    expect(window.packetThreshold).toBe(21);
+    expect([window.packetThreshold, window.spread(RTT)]).toEqual([21, 10]);
     expect(window.lossDelay(RTT)).toBe(61);
     window.onOvertaken({ distance: 5, spread: 3, age: 50 }, RTT);
     expect([window.packetThreshold, window.lossDelay(RTT)]).toEqual([21, 61]);
@@ -37,7 +38,7 @@ describe("thresholds", () => {
   test("rise to the packets of one smoothed round trip and by one smoothed round trip at most (REC-27)", () => {
     const window = new ReorderingWindow();
     window.onOvertaken({ distance: 1000, spread: 200, age: 10_000 }, RTT);
-    expect(window.packetThreshold).toBe(201);
+    expect([window.packetThreshold, window.spread(RTT)]).toEqual([201, 40]);
     expect(window.lossDelay(RTT)).toBe(45 + 40);
     // The bound follows the round trip.
     expect(window.lossDelay({ latest: 20, smoothed: 20 })).toBe(22.5 + 20);
@@ -145,6 +146,38 @@ describe("a detector", () => {
     expect(detector.packetThreshold).toBe(6);
     for (let i = 0; i < 110; i++) round(0);
     expect(detector.packetThreshold).toBe(3);
+  });
+
+  test("at twice the rate, what is overtaken for as long is not lost, though it is twice as many packets (REC-27)", () => {
+    const detector = new LossDetector<never>();
+    send(detector, 0);
+    ack(detector, 40, [0]);
+    // Every millisecond one packet, then two, then one again; one in each flight comes 10 ms early.
+    for (let i = 1; i <= 20; i++) send(detector, 100 + i);
+    ack(detector, 150, [[1, 10], 20]);
+    expect(detector.lost).toEqual([11, 12, 13, 14, 15, 16, 17]);
+    ack(detector, 160, [[1, 20]]);
+    expect(detector.spurious).toHaveLength(7);
+    expect([detector.packetThreshold, detector.reorderingSpread]).toEqual([10, 9]);
+    for (let i = 0; i < 40; i++) send(detector, 200 + Math.floor(i / 2)); // 21 to 60
+    ack(detector, 250, [[1, 41], 60]);
+    expect(detector.lost).toEqual([]);
+    ack(detector, 259, [[1, 60]]);
+    // What was overtaken without being lost has shown how many packets these 9 ms are now.
+    expect([detector.packetThreshold, detector.spurious.length]).toEqual([19, 0]);
+    // What is both further behind and was sent earlier than any before is lost.
+    for (let i = 0; i < 40; i++) send(detector, 300 + Math.floor(i / 2)); // 61 to 100
+    ack(detector, 350, [[1, 70], 100]);
+    expect(detector.lost).toEqual([71, 72, 73, 74, 75, 76, 77, 78, 79, 80]);
+  });
+
+  test("packets of one burst are lost by number where nothing is overtaken (REC-27, REC-11)", () => {
+    const detector = new LossDetector<never>();
+    send(detector, 0);
+    ack(detector, 40, [0]);
+    send(detector, 100, { count: 5 });
+    ack(detector, 140, [5]);
+    expect(detector.lost).toEqual([1, 2]);
   });
 
   test("packets that only acknowledge teach nothing", () => {
