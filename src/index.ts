@@ -5,8 +5,8 @@
  */
 export { CONGESTION_NAMES, type CongestionName } from "./congestion/create.ts";
 export { connect } from "./connect.ts";
-export type { ConnectionStats } from "./connection/connection.ts";
 export type { Attempt, CloseReason, Refusal } from "./connection/events.ts";
+export type { ConnectionStats } from "./connection/snapshot.ts";
 export {
   Connection,
   type ConnectionEvents,

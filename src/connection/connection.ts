@@ -1,23 +1,9 @@
-/**
- * One connection between two keys: the machine behind a `Connection` and its streams.
- *
- * Theory of operation. A connection lives through five states. `connecting`: the initiator dials, the responder has
- * answered and waits for the first packet. `open`: keys are confirmed and data flows. `closing`: we have sent CLOSE and
- * repeat it until the peer answers with CLOSE. `draining`: the peer has closed; we answer its repetitions for three
- * probe timeouts and say nothing else. `closed`: keys are gone. This class only wires: what a frame does is in
- * `frame-handlers.ts`, how packets are made in `packet-builder.ts`, and every algorithm in the layers below.
- *
- * After any command the owner has to pump the endpoint, which knows by `touch` that something has changed.
- *
- * @module
- */
-import type { CongestionName } from "../congestion/create.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
-import { type Duration, earliest, type Instant } from "../util/time.ts";
+import { earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
@@ -25,7 +11,7 @@ import { MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
-import { Core, type CoreOptions, type Counters } from "./core.ts";
+import { Core, type CoreOptions } from "./core.ts";
 import type { Dial } from "./dial.ts";
 import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
@@ -35,29 +21,11 @@ import { localParameters } from "./negotiation.ts";
 import { buildBatch, buildClose, buildMtuProbe, buildProbe } from "./packet-builder.ts";
 import { followMtu, maxDatagramLength, onMtuProbeRefused } from "./path-mtu.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
+import { auditOf, type ConnectionStats, pathInfoOf, pathsOf, statsOf } from "./snapshot.ts";
 import { Tracer } from "./tracer.ts";
 
 /** Where a connection is in its life. */
 export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "closed";
-
-/** What can be measured of a connection; times in ms, sizes in bytes, totals since the beginning. */
-export interface ConnectionStats extends Readonly<Counters> {
-  /** Smoothed round-trip time (RFC 9002 §5.3); 0 before the first sample. */
-  readonly rtt: Duration;
-  /** The newest sample; 0 before the first. */
-  readonly latestRtt: Duration;
-  readonly minRtt: Duration;
-  readonly rttVariance: Duration;
-  /** Who decides how much we send. */
-  readonly congestion: CongestionName;
-  readonly congestionWindow: number;
-  readonly bytesInFlight: number;
-  /** Bytes of the UDP payloads that we send on the active path. */
-  readonly datagramSize: number;
-  /** Unread and unacknowledged stream bytes. */
-  readonly receiveBuffered: number;
-  readonly sendBuffered: number;
-}
 
 /** What a connection needs of the endpoint that it belongs to. */
 export interface ConnectionHost {
@@ -471,40 +439,17 @@ export class ConnectionMachine implements HasDeadline {
 
   /** What can be measured. */
   stats(): ConnectionStats {
-    const { recovery, congestion, counters, streams } = this.#core;
-    return {
-      ...counters,
-      rtt: recovery.rtt.hasSample ? recovery.rtt.smoothed : 0,
-      latestRtt: recovery.rtt.hasSample ? recovery.rtt.latest : 0,
-      minRtt: recovery.rtt.hasSample ? recovery.rtt.min : 0,
-      rttVariance: recovery.rtt.hasSample ? recovery.rtt.variance : 0,
-      congestion: this.#core.config.congestion,
-      congestionWindow: congestion.congestionWindow,
-      bytesInFlight: recovery.sent.bytesInFlight,
-      datagramSize: this.#core.datagramSize,
-      receiveBuffered: streams.stats.receiveBuffered,
-      sendBuffered: streams.stats.sendBuffered,
-    };
+    return statsOf(this.#core);
   }
 
   /** The paths, the active one first. */
   paths(): readonly PathInfo[] {
-    const { paths } = this.#core;
-    const active = paths.active;
-    const others = paths.all.filter((path) => path !== active && path.isProven);
-    return (active === undefined ? others : [active, ...others]).map((path) => this.#pathInfo(path));
+    return pathsOf(this.#core);
   }
 
   /** For tests: see `EndpointMachine.audit`. */
   audit(): void {
-    const { sent } = this.#core.recovery;
-    let inFlight = 0;
-    for (let packetNumber = sent.firstInFlight; packetNumber < sent.nextPacketNumber; packetNumber++) {
-      if (sent.isOutstanding(packetNumber) && sent.isInFlightKind(packetNumber)) inFlight += sent.size(packetNumber);
-    }
-    if (inFlight !== sent.bytesInFlight) {
-      throw new Error(`bytes in flight are ${inFlight}, not ${sent.bytesInFlight}`);
-    }
+    auditOf(this.#core);
   }
 
   /** Key material for the application, bound to this connection (spec/handshake.md#exporter). */
@@ -530,7 +475,7 @@ export class ConnectionMachine implements HasDeadline {
     if (this.role === "responder" && paths.active !== path) {
       paths.activate(path);
       this.#core.trace?.onPath(path.remote);
-      this.#core.events.push({ type: "path", path: this.#pathInfo(path) });
+      this.#core.events.push({ type: "path", path: pathInfoOf(this.#core, path) });
     }
     // What arrives pays for asking again: a peer that is not proven gets little else.
     if (!path.isProven) path.validator.ask(now, this.#core.recovery.probeTimeout);
@@ -541,7 +486,7 @@ export class ConnectionMachine implements HasDeadline {
     const path = this.#core.paths.active;
     if (this.#isAnnounced || this.#state !== "open" || path === undefined) return;
     this.#isAnnounced = true;
-    this.#core.events.push({ type: "connected", path: this.#pathInfo(path) });
+    this.#core.events.push({ type: "connected", path: pathInfoOf(this.#core, path) });
   }
 
   #onUnopened(keys: Keys, now: Instant): string {
@@ -666,11 +611,6 @@ export class ConnectionMachine implements HasDeadline {
     this.#core.keys = undefined;
     this.#host.touch(this);
     this.#host.finished(this);
-  }
-
-  #pathInfo(path: Path): PathInfo {
-    const { rtt } = this.#core.recovery;
-    return { local: path.via, remote: path.remote, kind: "direct", rtt: rtt.hasSample ? rtt.smoothed : 0 };
   }
 }
 

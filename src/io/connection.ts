@@ -4,8 +4,9 @@
  * @module
  */
 import { EventEmitter } from "eventemitter3";
-import type { ConnectionMachine, ConnectionStats } from "../connection/connection.ts";
+import type { ConnectionMachine } from "../connection/connection.ts";
 import type { CloseReason, ConnectionEvent, PathInfo as MachinePath } from "../connection/events.ts";
+import type { ConnectionStats } from "../connection/snapshot.ts";
 import { toHex } from "../util/bytes.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
