@@ -11,8 +11,8 @@ import type { Instant } from "../util/time.ts";
 
 // Implementation
 
-/** Rows of an idle ledger: 8 x 88 bytes. */
-export const MIN_CAPACITY = 8;
+/** Rows of an idle ledger, of 88 bytes each. */
+export const MIN_CAPACITY = 4;
 
 /** State of a number that was sent and is neither acknowledged nor deemed lost. */
 export const OUTSTANDING = 0b0100_0000;

@@ -85,7 +85,7 @@ describe("the ledger of sent packets", () => {
       sent.advance(i + 1);
       sent.release();
     }
-    expect(sent.capacity).toBe(8);
+    expect(sent.capacity).toBe(4);
   });
 
   test("bytes in flight count packets that are in flight, and only those (RFC 9002 §B.2)", () => {
@@ -141,7 +141,7 @@ describe("the ledger of sent packets", () => {
   test("an endpoint that only acknowledges needs no more than the smallest ring", () => {
     const sent = new SentPackets<Token>();
     for (let i = 0; i < 10_000; i++) sendTo(sent, i, { size: 60, flags: ACK_ONLY });
-    expect(sent.capacity).toBe(8);
+    expect(sent.capacity).toBe(4);
   });
 
   test("a large ring halves when it is nearly empty, and shrinks whole when it is idle", () => {
@@ -156,7 +156,7 @@ describe("the ledger of sent packets", () => {
     expect(sent.capacity).toBe(1024);
     expect(sent.isEnlarged).toBe(true);
     sent.shrink();
-    expect([sent.capacity, sent.isEnlarged, sent.span]).toEqual([8, false, 0]);
+    expect([sent.capacity, sent.isEnlarged, sent.span]).toEqual([4, false, 0]);
     sendTo(sent, 1);
     expect(sent.sentAt(20_000)).toBe(1);
   });
@@ -206,7 +206,7 @@ describe("the ledger of sent packets", () => {
   });
 
   test("an idle ledger holds less than 1 KiB", () => {
-    // Eight rows of 88 bytes and eight references; the objects around them are some 200 bytes.
+    // Four rows of 88 bytes and four references; the objects around them are some 200 bytes.
     const sent = new SentPackets<Token>();
     expect(sent.capacity * (88 + 8) + 200).toBeLessThan(1024);
   });
