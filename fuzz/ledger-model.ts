@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { LossDetector, MAX_PROBE_INTERVAL } from "../src/recovery/loss-detector.ts";
+import { LossDetector } from "../src/recovery/loss-detector.ts";
+import { MAX_PROBE_INTERVAL } from "../src/recovery/probe-timer.ts";
 import { ACK_ELICITING, IN_FLIGHT } from "../src/recovery/sent-packets.ts";
 import { assert } from "../src/util/invariant.ts";
 import type { Instant } from "../src/util/time.ts";

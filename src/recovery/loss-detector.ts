@@ -23,29 +23,17 @@ import type { Duration, Instant } from "../util/time.ts";
 import { DeliveryRate, type RateSample } from "./delivery-rate.ts";
 import { AckedPackets, ArrivedLatePackets, LostPackets } from "./outcome.ts";
 import { PersistentCongestion } from "./persistent-congestion.ts";
+import { ProbeTimer } from "./probe-timer.ts";
 import { ReorderingWindow } from "./reordering.ts";
 import { RttEstimator } from "./rtt.ts";
 import { SentPackets } from "./sent-packets.ts";
 
 // Specification
 
-/** Packets that may be sent at a probe timeout whatever the congestion window says (RFC 9002 §6.2.4). */
-export const MAX_PROBES = 2;
-
 /** The peer's longest ack delay until it is known (RFC 9000 §18.2), in ms. */
 export const DEFAULT_MAX_ACK_DELAY: Duration = 25;
 
 // Implementation
-
-/**
- * Longest pause between probes, in ms. Backoff without end would leave a path that comes back after a long outage unused
- * for as long as it was gone; two packets in 2 s are no load, and at 30 % loss fifteen probes within the linger
- * time of 30 s all fail less often than once in a million.
- */
-export const MAX_PROBE_INTERVAL: Duration = 2_000;
-
-/** Doublings that are counted: 2^16 times the smallest possible probe timeout is above the longest pause. */
-const MAX_BACKOFF_EXPONENT = 16;
 
 /**
  * Numbers from the oldest packet in flight to the newest: 120 MB in full packets, more than any path in use holds. The
@@ -119,10 +107,7 @@ export class LossDetector<Token> {
   #lastSampleAt = 0 as Instant;
   /** When the oldest packet in flight is late by time. While it is set there is no probe timeout. */
   #lossAt: Instant | undefined;
-  /** Where the probe timeout starts: the newest ack-eliciting packet or the last probe timeout. */
-  #probeBaseAt = 0 as Instant;
-  #probeCount = 0;
-  #probesPending = 0;
+  readonly #probes = new ProbeTimer();
   /** The last input found an MTU probe lost, which is in none of the lists. */
   #isMtuProbeLost = false;
   /** The last ACK frame, loss or packet. */
@@ -150,20 +135,18 @@ export class LossDetector<Token> {
     if (sent.nextPacketNumber - sent.firstInFlight > this.#maxSpan) this.#lossAt = now;
     if (!sent.isInFlightKind(packetNumber)) return;
     this.#delivery.onPacketSent(sent.size(packetNumber), now);
-    if (!sent.isAckEliciting(packetNumber)) return;
-    // RFC 9002 §6.2.1: the probe timeout restarts with every ack-eliciting packet.
-    this.#probeBaseAt = now;
-    if (this.#probesPending > 0) this.#probesPending -= 1;
+    if (sent.isAckEliciting(packetNumber)) this.#probes.onElicitingSent(now);
   }
 
   /**
-   * Input: an ACK frame, and whether its packet may have overtaken others. After `"acked-unsent"`, which calls for the end of the connection (RFC 9000 §13.1), nothing has
-   * changed and the lists are empty.
+   * Input: an ACK frame, and whether its packet may have overtaken others. After `"acked-unsent"`, which calls for the end
+   * of the connection (RFC 9000 §13.1), nothing has changed and the lists are empty.
    */
   onAckReceived(ack: ReceivedAck, now: Instant, arrival: AckArrival = "in-order"): AckVerdict {
     this.#beginInput(now);
     this.#quietSince = now;
-    if (!this.#isPlausible(ack)) return "acked-unsent";
+    // RFC 9000 §13.1 and §21.4: every number that the frame reports must have been sent.
+    if (ack.largest >= this.sent.nextPacketNumber || this.sent.hasSkipped(ack.ranges)) return "acked-unsent";
     this.#takeRanges(ack.ranges);
     if (this.acked.length === 0 && this.spurious.length === 0) return "ok";
     const largestBefore = this.#largestAcked;
@@ -178,9 +161,7 @@ export class LossDetector<Token> {
     this.#delivery.onAckEnd(this.rtt.min);
     this.ackEvent.isAppLimited = this.#delivery.isAppLimited;
     this.ackEvent.bytesInFlight = this.sent.bytesInFlight;
-    // RFC 9002 §6.2.1: an acknowledgement ends the backoff.
-    this.#probeCount = 0;
-    this.#probesPending = 0;
+    this.#probes.onAcked();
     return "ok";
   }
 
@@ -192,9 +173,7 @@ export class LossDetector<Token> {
     if (deadline === undefined || now < deadline) return "none";
     if (isProbe) {
       // RFC 9002 §6.2: a probe timeout declares nothing lost, and the next one waits twice as long.
-      this.#probeCount += 1;
-      this.#probesPending = MAX_PROBES;
-      this.#probeBaseAt = now;
+      this.#probes.onExpired(now);
       return "probe";
     }
     if (this.#lossAt === undefined) {
@@ -204,7 +183,7 @@ export class LossDetector<Token> {
     this.#detectLost(now);
     // The timer may have fired so late that the probe timeout has passed as well. That one starts over: an owner that
     // has just slept cannot know whether an acknowledgement is waiting to be read.
-    if ((this.nextTimeout() ?? Number.POSITIVE_INFINITY) <= now) this.#probeBaseAt = now;
+    if ((this.nextTimeout() ?? Number.POSITIVE_INFINITY) <= now) this.#probes.restart(now);
     return this.lost.length > 0 || this.#isMtuProbeLost ? "lost" : "none";
   }
 
@@ -226,7 +205,7 @@ export class LossDetector<Token> {
   nextTimeout(): Instant | undefined {
     if (this.#lossAt !== undefined) return this.#lossAt;
     const sent = this.sent;
-    if (sent.ackElicitingInFlight > 0) return (this.#probeBaseAt + this.#probeInterval()) as Instant;
+    if (sent.ackElicitingInFlight > 0) return this.#probes.expiresAt(this.rtt.probeDelay(this.#maxAckDelay));
     if (sent.lostCount === 0 && (!sent.isEnlarged || sent.bytesInFlight > 0)) return undefined;
     return (this.#quietSince + this.#lostLifetime) as Instant;
   }
@@ -255,12 +234,12 @@ export class LossDetector<Token> {
 
   /** Probe timeouts since the last acknowledgement. */
   get probeCount(): number {
-    return this.#probeCount;
+    return this.#probes.count;
   }
 
   /** Packets that the owner should send now whatever the congestion window says; they must be ack-eliciting. */
   get probesPending(): number {
-    return this.#probesPending;
+    return this.#probes.pending;
   }
 
   /** The oldest packet in flight, whose content a probe may repeat. */
@@ -298,19 +277,6 @@ export class LossDetector<Token> {
     // RFC 9002 §A.1: state of lost packets is kept for a time, to recognize a spurious loss.
     sent.forgetLost((now - this.#lostLifetime) as Instant, sent.nextPacketNumber - this.#maxSpan);
     sent.release();
-  }
-
-  /** RFC 9000 §13.1 and §21.4: whether every number that the frame reports was sent. */
-  #isPlausible(ack: ReceivedAck): boolean {
-    if (ack.largest >= this.sent.nextPacketNumber) return false;
-    for (const packetNumber of this.sent.skipped) {
-      for (let i = 0; i < ack.ranges.length; i += 2) {
-        if (packetNumber < ack.ranges[i]!) continue;
-        if (packetNumber < ack.ranges[i + 1]!) return false;
-        break;
-      }
-    }
-    return true;
   }
 
   /** Sorts what the ranges cover into `acked` and `spurious`, ascending. */
@@ -482,12 +448,5 @@ export class LossDetector<Token> {
   /** How long lost packets are remembered: no shorter than the time thresholds may rise by what they teach. */
   get #lostLifetime(): Duration {
     return Math.max(this.probeTimeout, LOST_LIFETIME_RTTS * this.rtt.smoothed);
-  }
-
-  #probeInterval(): Duration {
-    const timeout = this.rtt.probeDelay(this.#maxAckDelay);
-    // Deviates from RFC 9002 §6.2.1: the pause between probes stops doubling at MAX_PROBE_INTERVAL.
-    const longest = Math.max(timeout, MAX_PROBE_INTERVAL);
-    return Math.min(timeout * 2 ** Math.min(this.#probeCount, MAX_BACKOFF_EXPONENT), longest);
   }
 }

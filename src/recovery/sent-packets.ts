@@ -229,6 +229,18 @@ export class SentPackets<Token> extends PacketRows<Token> {
     return this.capacity > MIN_CAPACITY;
   }
 
+  /** Whether one of the newest skipped numbers is in these ranges: half-open `start, end` pairs, descending. */
+  hasSkipped(ranges: readonly number[]): boolean {
+    for (const packetNumber of this.#skipped) {
+      for (let i = 0; i < ranges.length; i += 2) {
+        if (packetNumber < ranges[i]!) continue;
+        if (packetNumber < ranges[i + 1]!) return true;
+        break;
+      }
+    }
+    return false;
+  }
+
   /** The newest skipped numbers, ascending. */
   get skipped(): readonly number[] {
     return this.#skipped;

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { LossDetector, MAX_PROBE_INTERVAL, MAX_SPAN } from "../../src/recovery/loss-detector.ts";
+import { LossDetector, MAX_SPAN } from "../../src/recovery/loss-detector.ts";
+import { MAX_PROBE_INTERVAL } from "../../src/recovery/probe-timer.ts";
 import { ACK_ONLY, ack, at, DATA, send } from "./support.ts";
 
 /** A detector that has measured 100 ms once: it probes after 100 + 2 x 50 + 25 = 225 ms; the next number is 1. */
