@@ -4,9 +4,10 @@
  * @module
  */
 import { bulk } from "./bulk/main.ts";
+import { fairness } from "./links/fairness-run.ts";
 import { links } from "./links/run.ts";
 
-const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { bulk, links };
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { bulk, links, fairness };
 
 const [name = "", ...args] = process.argv.slice(2);
 const benchmark = BENCHMARKS[name];
