@@ -1,3 +1,16 @@
+/**
+ * One connection between two keys: the machine behind a `Connection` and its streams.
+ *
+ * Theory of operation. A connection lives through five states. `connecting`: the initiator dials, the responder has
+ * answered and waits for the first packet. `open`: keys are confirmed and data flows. `closing`: we have sent CLOSE and
+ * repeat it until the peer answers with CLOSE. `draining`: the peer has closed; we answer its repetitions for three
+ * probe timeouts and say nothing else. `closed`: keys are gone. This class only wires: what a frame does is in
+ * `frame-handlers.ts`, how packets are made in `packet-builder.ts`, and every algorithm in the layers below.
+ *
+ * After any command the owner has to pump the endpoint, which knows by `touch` that something has changed.
+ *
+ * @module
+ */
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
