@@ -7,6 +7,7 @@
  * @module
  */
 import { LossDetector } from "../src/recovery/loss-detector.ts";
+import { MIN_CAPACITY } from "../src/recovery/packet-rows.ts";
 import { MAX_PROBE_INTERVAL } from "../src/recovery/probe-timer.ts";
 import { ACK_ELICITING, IN_FLIGHT } from "../src/recovery/sent-packets.ts";
 import { assert } from "../src/util/invariant.ts";
@@ -152,7 +153,7 @@ export class LedgerModel {
       this.#expectLists([], [], []);
     } else {
       assert(verdict === "none", `${verdict} when idle`);
-      assert(this.#inFlight().length > 0 || this.real.sent.capacity === 8, "memory was kept");
+      assert(this.#inFlight().length > 0 || this.real.sent.capacity === MIN_CAPACITY, "memory was kept");
     }
     const next = this.real.nextTimeout();
     assert(next === undefined || next > this.#now, `deadline ${next} at ${this.#now}`);

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { LossDetector, MAX_SPAN } from "../../src/recovery/loss-detector.ts";
+import { MIN_CAPACITY } from "../../src/recovery/packet-rows.ts";
 import { MAX_PROBE_INTERVAL } from "../../src/recovery/probe-timer.ts";
 import { ACK_ONLY, ack, at, DATA, send } from "./support.ts";
 
@@ -295,7 +296,7 @@ describe("spurious loss", () => {
     expect(due).toBe(300 + detector.probeTimeout);
     expect(detector.sent.capacity).toBe(256);
     expect(detector.handleTimeout(due)).toBe("none");
-    expect([detector.sent.capacity, detector.sent.lostCount, detector.sent.span]).toEqual([8, 0, 0]);
+    expect([detector.sent.capacity, detector.sent.lostCount, detector.sent.span]).toEqual([MIN_CAPACITY, 0, 0]);
     expect(detector.nextTimeout()).toBe(undefined);
   });
 });
