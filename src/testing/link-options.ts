@@ -31,6 +31,8 @@ export interface LinkConditions {
   readonly corruption: number;
   /** Largest packet that passes; larger ones vanish. */
   readonly mtu: number;
+  /** What exceeds a token bucket is dropped before it enters the queue. */
+  readonly policer: Policer | undefined;
   /** Spans of time in which nothing leaves. */
   readonly blackouts: readonly Blackout[];
 }
@@ -64,6 +66,12 @@ export interface Reordering {
   readonly maxDelay: Duration;
 }
 
+/** A bucket of `burst` bytes that fills at a rate; a packet passes if its size is in it. */
+export interface Policer {
+  readonly bitsPerSecond: number;
+  readonly burst: number;
+}
+
 /** A span of time [`from`, `until`) without service. */
 export interface Blackout {
   readonly from: Instant | number;
@@ -86,6 +94,7 @@ export const PERFECT_LINK: LinkConditions = {
   duplication: 0,
   corruption: 0,
   mtu: Number.POSITIVE_INFINITY,
+  policer: undefined,
   blackouts: [],
 };
 
@@ -112,6 +121,10 @@ export function checkConditions(conditions: LinkConditions): void {
     if (!(probability >= 0 && probability <= 1)) throw new RangeError(`not a probability: ${probability}`);
   }
   const { bitsPerSecond, delay, jitter } = conditions;
+  const { policer } = conditions;
+  if (policer !== undefined && !(policer.bitsPerSecond > 0 && policer.burst > 0)) {
+    throw new RangeError(`not a policer: ${policer.bitsPerSecond} bit/s, ${policer.burst} bytes`);
+  }
   if (!(bitsPerSecond > 0)) throw new RangeError(`not a rate: ${bitsPerSecond} bit/s`);
   for (const time of [delay, jitter, reordering?.minDelay ?? 0, reordering?.maxDelay ?? 0]) {
     if (!(time >= 0 && time < Number.POSITIVE_INFINITY)) throw new RangeError(`not a delay: ${time} ms`);

@@ -1,7 +1,7 @@
 /**
  * One direction of a link: a queue that drains at a rate, then a wire with delay and faults.
  *
- * What happens to a packet, in this order: scripted faults · MTU · queue (tail drop) · serialisation at the rate ·
+ * What happens to a packet, in this order: scripted faults · MTU · policer · queue (tail drop) · serialisation at the rate ·
  * blackout · loss in bursts · independent loss · corruption · delay and jitter · lateness · duplication. A lost packet
  * has taken its share of the rate before it is lost, as on a real wire behind a bottleneck; `lossBeforeQueue` is for
  * losses in front of it. Each fault draws from a sub-stream of its own, so that switching one on does not shift the
@@ -35,6 +35,8 @@ export interface LinkCounters {
   lostInBurst: number;
   /** Dropped because they were larger than the MTU. */
   oversized: number;
+  /** Dropped because they exceeded the policer's rate. */
+  policed: number;
   /** Dropped because the link was down. */
   blackedOut: number;
   /** Dropped by {@link Link.dropNext} or {@link Link.filter}. */
@@ -62,6 +64,7 @@ export class Link {
     lost: 0,
     lostInBurst: 0,
     oversized: 0,
+    policed: 0,
     blackedOut: 0,
     scripted: 0,
     duplicated: 0,
@@ -84,6 +87,9 @@ export class Link {
   readonly #departures = new Deque<Instant>();
   readonly #sizes = new Deque<number>();
   #queuedBytes = 0;
+  /** Bytes in the policer's bucket, and when that was; the bucket is full at first. */
+  #tokens = Number.POSITIVE_INFINITY;
+  #tokensAt = 0 as Instant;
   #lastDeparture = 0 as Instant;
   #lastArrival = 0 as Instant;
   #inBurst = false;
@@ -133,6 +139,10 @@ export class Link {
     }
     if (!this.isUp) {
       this.#drop("blackedOut", packet);
+      return;
+    }
+    if (this.#isPoliced(packet.size)) {
+      this.#drop("policed", packet);
       return;
     }
     const { lossBeforeQueue, corruption, duplication } = this.#conditions;
@@ -207,9 +217,22 @@ export class Link {
     return this.filter === undefined ? "pass" : this.filter(packet);
   }
 
-  #drop(counter: "scripted" | "oversized" | "blackedOut" | "tailDropped" | "lost", packet: Packet): void {
+  #drop(counter: "scripted" | "oversized" | "policed" | "blackedOut" | "tailDropped" | "lost", packet: Packet): void {
     this.counters[counter] += 1;
     this.#environment.trace.packet("drop", this.name, counter, packet);
+  }
+
+  /** Whether there are too few tokens for a packet; else it takes them. */
+  #isPoliced(size: number): boolean {
+    const { policer } = this.#conditions;
+    if (policer === undefined) return false;
+    const now = this.#environment.timeline.now;
+    const earned = ((now - this.#tokensAt) * policer.bitsPerSecond) / 8000;
+    this.#tokens = Math.min(this.#tokens + earned, policer.burst);
+    this.#tokensAt = now;
+    if (this.#tokens < size) return true;
+    this.#tokens -= size;
+    return false;
   }
 
   /** When the last bit of a packet that enters now leaves; `undefined` if the queue is full. */

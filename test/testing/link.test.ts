@@ -79,8 +79,8 @@ function fits(count: number, trials: number, probability: number): boolean {
 }
 
 function expectConservation({ link }: Bench): void {
-  const { sent, delivered, tailDropped, lost, oversized, blackedOut, scripted, duplicated } = link.counters;
-  expect(delivered + tailDropped + lost + oversized + blackedOut + scripted).toBe(sent + duplicated);
+  const { sent, delivered, tailDropped, lost, oversized, blackedOut, scripted, policed, duplicated } = link.counters;
+  expect(delivered + tailDropped + lost + oversized + blackedOut + scripted + policed).toBe(sent + duplicated);
 }
 
 describe("time", () => {
@@ -207,6 +207,15 @@ describe("loss", () => {
     bench.send(1, 1473);
     expect(bench.ids).toEqual([1]);
     expect(bench.link.counters.oversized).toBe(1);
+  });
+
+  test("a policer drops what exceeds its bucket, and lets through what the rate has earned", () => {
+    // Packets of 100 bytes, 300 bytes in the bucket, and another packet's worth every 8 ms.
+    const bench = new Bench({ policer: { bitsPerSecond: 100_000, burst: 300 } });
+    bench.send(5);
+    expect(bench.link.counters).toMatchObject({ policed: 2, delivered: 3 });
+    bench.stream(16);
+    expect(bench.link.counters).toMatchObject({ policed: 2 + 14, delivered: 3 + 2 });
   });
 
   test("in a blackout nothing leaves; what left before it arrives", () => {
