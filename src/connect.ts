@@ -37,5 +37,6 @@ export async function connect(ticket: string | Ticket, options: ConnectOptions =
     timeout: checked.timeout,
     metadata: checked.metadata,
     signal: checked.signal,
+    openTrace: checked.openTrace,
   });
 }

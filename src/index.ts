@@ -18,6 +18,7 @@ export { type ErrorCode, type ErrorOrigin, PunchlineError } from "./io/errors.ts
 export { Identity } from "./io/identity.ts";
 export { loadIdentity } from "./io/identity-file.ts";
 export { Listener, type ListenerCloseOptions, type ListenerEvents } from "./io/listener.ts";
+export type { OpenQlog, QlogTarget } from "./io/qlog.ts";
 export { type RedactedTicket, Ticket } from "./io/ticket.ts";
 export type { PeerRequest, TicketOptions } from "./io/ticket-options.ts";
 export { listen } from "./listen.ts";

@@ -31,6 +31,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
       config: checked.config,
       identity: identity.keyPair,
       handlers,
+      openTrace: checked.openTrace,
     });
     signal?.throwIfAborted();
     const { allow, accept, addresses } = checked;

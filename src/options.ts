@@ -9,7 +9,9 @@ import { type Config, DEFAULT_CONFIG } from "./connection/config.ts";
 import { parseAddress } from "./io/addresses.ts";
 import { PunchlineError } from "./io/errors.ts";
 import { Identity } from "./io/identity.ts";
+import { type OpenQlog, qlogInto, qlogTo } from "./io/qlog.ts";
 import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./io/ticket-options.ts";
+import type { OpenTrace } from "./trace/sink.ts";
 import { toHex } from "./util/bytes.ts";
 import type { Address } from "./util/machine.ts";
 import type { Duration } from "./util/time.ts";
@@ -32,6 +34,11 @@ export interface CommonOptions {
   readonly keepalive?: Duration;
   /** Who decides how much may be in flight; see {@link CongestionName}. Each side chooses for what it sends. */
   readonly congestion?: CongestionName;
+  /**
+   * Writes a trace of each connection, for qvis and other tools that read qlog: files in this directory, which is made if
+   * there is none, or wherever the function says. Traces hold addresses, sizes and times, but neither keys nor payload.
+   */
+  readonly qlog?: string | OpenQlog;
 }
 
 /** Options of {@link connect}. */
@@ -75,6 +82,7 @@ export interface CheckedCommon {
   readonly hostsAreExplicit: boolean;
   readonly identity: string | Identity | undefined;
   readonly config: Config;
+  readonly openTrace: OpenTrace | undefined;
 }
 
 /** {@link ConnectOptions} without gaps. */
@@ -150,7 +158,15 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
     hostsAreExplicit: options.host !== undefined,
     identity,
     config: { ...DEFAULT_CONFIG, linger, keepalive, congestion: checkCongestion(options.congestion) },
+    openTrace: checkQlog(options.qlog),
   };
+}
+
+function checkQlog(qlog: string | OpenQlog | undefined): OpenTrace | undefined {
+  if (qlog === undefined) return undefined;
+  if (typeof qlog === "function") return qlogTo(qlog);
+  if (typeof qlog !== "string" || qlog === "") throw bad("qlog is the path of a directory, or a function");
+  return qlogInto(qlog);
 }
 
 function checkCongestion(name: CongestionName | undefined): CongestionName {

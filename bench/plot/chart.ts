@@ -105,12 +105,10 @@ function panel(series: Series, { title, layers, symbol, isLast = false }: PanelO
     scale: { domain: [0, series.duration], nice: false },
     axis: { title: isLast ? "time (s)" : "", labels: isLast, tickCount: 20 },
   };
-  const y = {
-    field: "value",
-    type: "quantitative",
-    scale: { zero: true, nice: true },
-    axis: { title, tickCount: 5, minExtent: 46 },
-  };
+  // Nothing to draw is a scale of its own: from none to one.
+  const scale = names.length === 0 ? { domain: [0, 1] } : { zero: true, nice: true };
+  const axis = { title, minExtent: 46, ...(names.length === 0 ? { values: [0, 1] } : { tickCount: 5 }) };
+  const y = { field: "value", type: "quantitative", scale, axis };
   const color = {
     field: "series",
     type: "nominal",

@@ -49,6 +49,9 @@ export async function runCommand(
 ): Promise<void> {
   const { json, sink, live } = options;
   const reporter = json ? new JsonReporter(sink) : new TextReporter(sink, { live });
+  // Node would print warnings in a style of its own, between our lines.
+  process.removeAllListeners("warning");
+  process.on("warning", ({ message }) => reporter.report({ event: "warning", message }));
   const interrupts = new Interrupts();
   let exit = 0;
   try {

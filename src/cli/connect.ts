@@ -15,7 +15,15 @@ import {
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
 import type { CliEvent } from "./events.ts";
-import { congestionOption, hostOption, identityOption, jsonOption, lingerOption, timeoutOption } from "./options.ts";
+import {
+  congestionOption,
+  hostOption,
+  identityOption,
+  jsonOption,
+  lingerOption,
+  qlogOption,
+  timeoutOption,
+} from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
 import { findTicket } from "./ticket-files.ts";
@@ -27,6 +35,7 @@ interface ConnectFlags {
   readonly timeout: number;
   readonly linger: number;
   readonly congestion?: CongestionName;
+  readonly qlog?: string;
   readonly json?: true;
 }
 
@@ -44,6 +53,7 @@ export function connectCommand(): Command {
     .addOption(timeoutOption())
     .addOption(lingerOption())
     .addOption(congestionOption())
+    .addOption(qlogOption())
     .addOption(jsonOption("stderr"))
     .action((ticket: string | undefined, flags: ConnectFlags) =>
       runCommand(payloadOptions(flags), (context) => run(ticket, flags, context)),
@@ -82,7 +92,7 @@ type CommandConnectOptions = ConnectOptions & { readonly identity?: Identity; re
  * @throws PunchlineError if the identity file cannot be used.
  */
 export function connectOptions(
-  flags: Pick<ConnectFlags, "host" | "identity" | "timeout" | "linger" | "congestion">,
+  flags: Pick<ConnectFlags, "host" | "identity" | "timeout" | "linger" | "congestion" | "qlog">,
   signal: AbortSignal,
 ): CommandConnectOptions {
   return {
@@ -90,6 +100,7 @@ export function connectOptions(
     timeout: flags.timeout,
     linger: flags.linger,
     ...(flags.congestion !== undefined && { congestion: flags.congestion }),
+    ...(flags.qlog !== undefined && { qlog: flags.qlog }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.identity === undefined ? {} : { identity: loadIdentity(flags.identity) }),
   };

@@ -48,6 +48,8 @@ export type CliEvent =
       /** Only with PUNCHLINE_DEBUG=1. */
       readonly stack?: string;
     }
+  /** Something is amiss that does not stop the command. */
+  | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "demo"; readonly sha256: HashReport } & Summary)
   | ({ readonly event: "ticket" } & TicketReport)
   /** What `bench` has found. */

@@ -21,6 +21,7 @@ import {
   parseCount,
   parseLifetime,
   parsePort,
+  qlogOption,
 } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
@@ -37,6 +38,7 @@ interface ListenFlags {
   readonly uses?: number;
   readonly linger: number;
   readonly congestion?: CongestionName;
+  readonly qlog?: string;
   readonly bench?: true;
   readonly json?: true;
 }
@@ -66,6 +68,7 @@ export function listenCommand(): Command {
     )
     .addOption(lingerOption())
     .addOption(congestionOption())
+    .addOption(qlogOption())
     .option("--bench", "measure the connection instead: the other side runs `punchline bench`")
     .addOption(jsonOption("stderr"))
     .action((flags: ListenFlags) => runCommand(payloadOptions(flags), (context) => run(flags, context)));
@@ -107,6 +110,7 @@ function listenOptions(flags: ListenFlags): ListenOptions {
   return {
     linger: flags.linger,
     ...(flags.congestion !== undefined && { congestion: flags.congestion }),
+    ...(flags.qlog !== undefined && { qlog: flags.qlog }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.address === undefined ? {} : { addresses: flags.address }),

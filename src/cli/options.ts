@@ -32,6 +32,11 @@ export function congestionOption(): Option {
   return new Option("--congestion <name>", "who decides how fast we send").choices(CONGESTION_NAMES);
 }
 
+/** `--qlog DIR`. */
+export function qlogOption(): Option {
+  return new Option("--qlog <directory>", "write a trace of the connection there, for qvis and the like");
+}
+
 /** `--timeout S`, in milliseconds. */
 export function timeoutOption(): Option {
   return new Option("--timeout <seconds>", "how long to try to connect").default(20_000, "20").argParser(parseSeconds);

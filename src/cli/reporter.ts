@@ -118,6 +118,8 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
       return [summaryLine(event)];
     case "error":
       return errorLines(event);
+    case "warning":
+      return [`punchline: warning: ${printable(event.message, 500)}`];
     case "demo":
       return [
         `SHA-256   ${event.sha256.sent} sent`,

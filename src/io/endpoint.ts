@@ -11,6 +11,7 @@ import { EndpointMachine } from "../connection/endpoint.ts";
 import type { ConnectionRequest, EndpointEvent } from "../connection/endpoint-events.ts";
 import { type KeyPair, randomBytes } from "../crypto/primitives.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
+import type { OpenTrace } from "../trace/sink.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
@@ -42,6 +43,8 @@ export interface EndpointSetup {
   readonly handlers?: EndpointHandlers;
   /** Called when the sockets are about to close. */
   readonly onEnd?: () => void;
+  /** Begins the trace of a connection that comes in. */
+  readonly openTrace?: OpenTrace | undefined;
 }
 
 /** A call to a listener. */
@@ -52,6 +55,8 @@ export interface Call {
   readonly timeout: Duration;
   readonly metadata: Uint8Array | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Begins the trace of the connection. */
+  readonly openTrace: OpenTrace | undefined;
 }
 
 /** Endpoints of this process that nobody needs any more, but that still answer peers who close. */
@@ -91,6 +96,7 @@ export class Endpoint implements ConnectionOwner {
       identity: setup.identity,
       config: setup.config,
       acceptHook: setup.handlers?.asksFirst ?? false,
+      openTrace: setup.openTrace,
     });
     this.#driver = new Driver({
       machine: this.#machine,
@@ -119,8 +125,8 @@ export class Endpoint implements ConnectionOwner {
 
   /** Command: calls the listener of a ticket. Resolves with the first stream. */
   connect(call: Call): Promise<PeerStream> {
-    const { ticket, identity, config, timeout, metadata, signal } = call;
-    const machine = this.#machine.connect({ ticket, identity, timeout, metadata, config }, monotonicNow());
+    const { ticket, identity, config, timeout, metadata, signal, openTrace } = call;
+    const machine = this.#machine.connect({ ticket, identity, timeout, metadata, config, openTrace }, monotonicNow());
     const connection = new Connection(machine, this, { closesWithLastStream: true, linger: config.linger });
     this.#connections.set(machine, connection);
     this.#settle();

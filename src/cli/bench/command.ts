@@ -18,6 +18,7 @@ import {
   lingerOption,
   parsePort,
   parseSeconds,
+  qlogOption,
   timeoutOption,
 } from "../options.ts";
 import { openInput } from "../stdio.ts";
@@ -42,6 +43,7 @@ interface BenchFlags {
   readonly timeout: number;
   readonly linger: number;
   readonly congestion?: CongestionName;
+  readonly qlog?: string;
   readonly json?: true;
 }
 
@@ -65,6 +67,7 @@ export function benchCommand(): Command {
     .addOption(timeoutOption())
     .addOption(lingerOption())
     .addOption(congestionOption())
+    .addOption(qlogOption())
     .addOption(jsonOption("stdout"))
     .addHelpText("after", AFTER_HELP)
     .action((ticket: string | undefined, flags: BenchFlags) =>
