@@ -9,6 +9,8 @@ import type { Duration, Instant } from "../util/time.ts";
 export interface LinkConditions {
   /** Bits that leave per second; `Infinity` for no limit. */
   readonly bitsPerSecond: number;
+  /** Bytes that the wire adds to each packet: they take their share of the rate, and no room in the queue. */
+  readonly framing: number;
   /** Packets and bytes that may wait or be on their way out; what arrives beyond either is dropped (tail drop). */
   readonly queue: { readonly packets?: number; readonly bytes?: number };
   /** Time from leaving the queue to arrival. */
@@ -17,6 +19,8 @@ export interface LinkConditions {
   readonly jitter: Duration;
   /** Probability that a packet is lost, independent of all others. */
   readonly loss: number;
+  /** Packets in a row that `loss` may take, and that `corruption` may hit; the next one is spared. */
+  readonly longestRun: number;
   /** Loss in bursts, on top of `loss`. */
   readonly burstLoss: GilbertElliott | undefined;
   /** Whether both kinds of loss strike before the queue: what is lost then takes no share of the rate. */
@@ -29,6 +33,10 @@ export interface LinkConditions {
   readonly duplication: number;
   /** Probability that one bit of the payload arrives flipped. */
   readonly corruption: number;
+  /** The bit is one of the first so many bytes. */
+  readonly corruptionReach: number;
+  /** Whether a packet with a flipped bit is dropped where it arrives, as by the checksum of a layer below. */
+  readonly discardsCorrupt: boolean;
   /** Largest packet that passes; larger ones vanish. */
   readonly mtu: number;
   /** What exceeds a token bucket is dropped before it enters the queue. */
@@ -83,16 +91,20 @@ export interface Blackout {
 /** A link that delivers everything at once. The queue holds as much as that of a Linux interface (`txqueuelen`). */
 export const PERFECT_LINK: LinkConditions = {
   bitsPerSecond: Number.POSITIVE_INFINITY,
+  framing: 0,
   queue: { packets: 1000 },
   delay: 0,
   jitter: 0,
   loss: 0,
+  longestRun: Number.POSITIVE_INFINITY,
   burstLoss: undefined,
   lossBeforeQueue: false,
   reordering: undefined,
   overtaking: 0,
   duplication: 0,
   corruption: 0,
+  corruptionReach: Number.POSITIVE_INFINITY,
+  discardsCorrupt: false,
   mtu: Number.POSITIVE_INFINITY,
   policer: undefined,
   blackouts: [],
@@ -120,12 +132,15 @@ export function checkConditions(conditions: LinkConditions): void {
   ]) {
     if (!(probability >= 0 && probability <= 1)) throw new RangeError(`not a probability: ${probability}`);
   }
-  const { bitsPerSecond, delay, jitter } = conditions;
-  const { policer } = conditions;
+  const { bitsPerSecond, framing, delay, jitter, policer, longestRun, corruptionReach } = conditions;
   if (policer !== undefined && !(policer.bitsPerSecond > 0 && policer.burst > 0)) {
     throw new RangeError(`not a policer: ${policer.bitsPerSecond} bit/s, ${policer.burst} bytes`);
   }
   if (!(bitsPerSecond > 0)) throw new RangeError(`not a rate: ${bitsPerSecond} bit/s`);
+  for (const count of [longestRun, corruptionReach]) {
+    if (!(count >= 1)) throw new RangeError(`not a number of packets or bytes: ${count}`);
+  }
+  if (!(framing >= 0)) throw new RangeError(`not a frame: ${framing} bytes more`);
   for (const time of [delay, jitter, reordering?.minDelay ?? 0, reordering?.maxDelay ?? 0]) {
     if (!(time >= 0 && time < Number.POSITIVE_INFINITY)) throw new RangeError(`not a delay: ${time} ms`);
   }

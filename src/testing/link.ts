@@ -1,18 +1,18 @@
 /**
  * One direction of a link: a queue that drains at a rate, then a wire with delay and faults.
  *
- * What happens to a packet, in this order: scripted faults · MTU · policer · queue (tail drop) · serialisation at the rate ·
- * blackout · loss in bursts · independent loss · corruption · delay and jitter · lateness · duplication. A lost packet
- * has taken its share of the rate before it is lost, as on a real wire behind a bottleneck; `lossBeforeQueue` is for
- * losses in front of it. Each fault draws from a sub-stream of its own, so that switching one on does not shift the
- * others.
+ * What happens to a packet, in this order: scripted faults · MTU · policer · queue (tail drop) · serialisation at the
+ * rate · blackout · loss in bursts · independent loss · corruption · delay and jitter · lateness · duplication. From the
+ * blackout on it happens when the last bit leaves the queue. A lost packet has taken its share of the rate before it is
+ * lost, as on a real wire behind a bottleneck; `lossBeforeQueue` is for losses in front of it. Each fault draws from a
+ * sub-stream of its own, so that switching one on does not shift the others.
  *
  * @module
  */
-import { Deque } from "../util/deque.ts";
 import { after, type Duration, type Instant } from "../util/time.ts";
 import type { Environment } from "./environment.ts";
 import { checkConditions, type LinkConditions, type LinkOptions, PERFECT_LINK } from "./link-options.ts";
+import { LinkQueue } from "./link-queue.ts";
 import type { Packet } from "./packet.ts";
 import type { Rng } from "./rng.ts";
 import { Task } from "./timeline.ts";
@@ -43,14 +43,19 @@ export interface LinkCounters {
   scripted: number;
   /** Second copies made. */
   duplicated: number;
-  /** Arrived, or will arrive, with a flipped bit. */
+  /** Bit flipped: arrived so, will arrive so, or would have. */
   corrupted: number;
+  /** Of `corrupted`: those dropped for it. */
+  discarded: number;
   /** Arrived after a packet that was sent later; second copies do not count. */
   reordered: number;
 }
 
 /** What a filter decides on a packet; a number makes it late by so many ms. */
 export type Verdict = "pass" | "drop" | "duplicate" | "corrupt" | Duration;
+
+/** The counters of packets that end here. */
+type DropCounter = "scripted" | "oversized" | "policed" | "blackedOut" | "tailDropped" | "lost" | "discarded";
 
 /** One direction of a link. */
 export class Link {
@@ -69,6 +74,7 @@ export class Link {
     scripted: 0,
     duplicated: 0,
     corrupted: 0,
+    discarded: 0,
     reordered: 0,
   };
   /** Scripted fault: sees every packet before anything else happens to it. */
@@ -83,16 +89,15 @@ export class Link {
     readonly [fault in "burst" | "loss" | "corruption" | "jitter" | "late" | "overtaking" | "duplication"]: Rng;
   };
   #conditions: LinkConditions = PERFECT_LINK;
-  /** Instants at which the queued packets will have left, ascending, and beside it their sizes. */
-  readonly #departures = new Deque<Instant>();
-  readonly #sizes = new Deque<number>();
-  #queuedBytes = 0;
+  readonly #queue: LinkQueue<Flight>;
   /** Bytes in the policer's bucket, and when that was; the bucket is full at first. */
   #tokens = Number.POSITIVE_INFINITY;
   #tokensAt = 0 as Instant;
-  #lastDeparture = 0 as Instant;
   #lastArrival = 0 as Instant;
   #inBurst = false;
+  /** Packets in a row, up to the last one, that loss took or corruption hit. */
+  #lostInRow = 0;
+  #corruptInRow = 0;
   #dropsLeft = 0;
   #nextSequence = 0;
   #highestDelivered = -1;
@@ -119,6 +124,8 @@ export class Link {
       overtaking: rng.fork("overtaking"),
       duplication: rng.fork("duplication"),
     };
+    const { timeline } = options.environment;
+    this.#queue = new LinkQueue(timeline, PERFECT_LINK, (flight) => this.#leave(flight));
     this.update(options.conditions);
   }
 
@@ -145,37 +152,21 @@ export class Link {
       this.#drop("policed", packet);
       return;
     }
-    const { lossBeforeQueue, corruption, duplication } = this.#conditions;
-    if (lossBeforeQueue && this.#loses(packet)) return;
-    const departure = this.#enqueue(packet.size);
-    if (departure === undefined) {
-      this.#drop("tailDropped", packet);
-      return;
-    }
-    if (this.#isBlackedOut(departure)) {
-      this.#drop("blackedOut", packet);
-      return;
-    }
-    if (!lossBeforeQueue && this.#loses(packet)) return;
-    if (verdict === "corrupt" || (corruption > 0 && this.#rng.corruption.chance(corruption))) this.#corrupt(packet);
-    const arrival = this.#arrival(departure, packet, typeof verdict === "number" ? verdict : 0);
-    const isDuplicated = duplication > 0 && this.#rng.duplication.chance(duplication);
-    const twin = verdict === "duplicate" || isDuplicated ? packet.copy() : undefined;
-    this.#fly(packet, sequence, arrival);
-    if (twin !== undefined) {
-      counters.duplicated += 1;
-      this.#environment.trace.packet("fault", this.name, "duplicated", twin);
-      this.#fly(twin, -1, arrival);
-    }
+    if (this.#conditions.lossBeforeQueue && this.#loses(packet)) return;
+    if (!this.#queue.enter(new Flight(this, packet, sequence, verdict))) this.#drop("tailDropped", packet);
   }
 
-  /** Command: changes conditions for the packets that enter from now on. @throws RangeError if one makes no sense. */
+  /**
+   * Command: changes conditions. A rate holds for what waits too, delay and faults for what leaves the queue from now on;
+   * what is on the wire already is beyond it. @throws RangeError if one makes no sense.
+   */
   update(conditions: LinkOptions): void {
     const updated = { ...this.#conditions, ...conditions };
     checkConditions(updated);
     // A new delay is a new route: what takes it may overtake what is on the old one.
     if (updated.delay !== this.#conditions.delay) this.#lastArrival = 0 as Instant;
     this.#conditions = updated;
+    this.#queue.update(updated);
   }
 
   /** Command: drops the next `count` packets that enter, whatever they are. */
@@ -190,13 +181,12 @@ export class Link {
 
   /** Packets that wait or are on their way out. */
   get queueLength(): number {
-    this.#dequeue();
-    return this.#departures.length;
+    return this.#queue.length;
   }
 
   /** How long a packet that enters now will wait before its own serialisation begins, in ms. */
   get queueDelay(): Duration {
-    return Math.max(0, this.#lastDeparture - this.#environment.timeline.now);
+    return this.#queue.delay;
   }
 
   /** Called when a packet reaches the far end; −1 is the sequence of a second copy. */
@@ -217,7 +207,7 @@ export class Link {
     return this.filter === undefined ? "pass" : this.filter(packet);
   }
 
-  #drop(counter: "scripted" | "oversized" | "policed" | "blackedOut" | "tailDropped" | "lost", packet: Packet): void {
+  #drop(counter: DropCounter, packet: Packet): void {
     this.counters[counter] += 1;
     this.#environment.trace.packet("drop", this.name, counter, packet);
   }
@@ -235,45 +225,47 @@ export class Link {
     return false;
   }
 
-  /** When the last bit of a packet that enters now leaves; `undefined` if the queue is full. */
-  #enqueue(size: number): Instant | undefined {
-    const now = this.#environment.timeline.now;
-    const { bitsPerSecond, queue } = this.#conditions;
-    this.#dequeue();
-    if (bitsPerSecond === Number.POSITIVE_INFINITY && this.#departures.length === 0) return now;
-    if (this.#departures.length >= (queue.packets ?? Number.POSITIVE_INFINITY)) return undefined;
-    if (this.#queuedBytes + size > (queue.bytes ?? Number.POSITIVE_INFINITY)) return undefined;
-    const start = Math.max(this.#lastDeparture, now) as Instant;
-    const departure = after(start, (size * 8000) / bitsPerSecond);
-    this.#lastDeparture = departure;
-    this.#departures.push(departure);
-    this.#sizes.push(size);
-    this.#queuedBytes += size;
-    return departure;
-  }
-
-  /** Forgets the packets that have left. */
-  #dequeue(): void {
-    const now = this.#environment.timeline.now;
-    for (let first = this.#departures.first; first !== undefined && first <= now; first = this.#departures.first) {
-      this.#departures.shift();
-      this.#queuedBytes -= this.#sizes.shift()!;
+  /** Called by the queue when the last bit of a packet leaves. */
+  #leave(flight: Flight): void {
+    const { packet, verdict } = flight;
+    const { lossBeforeQueue, duplication } = this.#conditions;
+    if (this.#isBlackedOut()) {
+      this.#drop("blackedOut", packet);
+      return;
+    }
+    if (!lossBeforeQueue && this.#loses(packet)) return;
+    if (this.#corrupts(verdict)) {
+      this.#corrupt(packet);
+      if (this.#conditions.discardsCorrupt) {
+        this.#drop("discarded", packet);
+        return;
+      }
+    }
+    const arrival = this.#arrival(packet, typeof verdict === "number" ? verdict : 0);
+    const isDuplicated = duplication > 0 && this.#rng.duplication.chance(duplication);
+    const twin = verdict === "duplicate" || isDuplicated ? packet.copy() : undefined;
+    this.#fly(flight, arrival);
+    if (twin !== undefined) {
+      this.counters.duplicated += 1;
+      this.#environment.trace.packet("fault", this.name, "duplicated", twin);
+      this.#fly(new Flight(this, twin, -1, "pass"), arrival);
     }
   }
 
-  #isBlackedOut(departure: Instant): boolean {
-    for (const blackout of this.#conditions.blackouts) {
-      if (departure >= blackout.from && departure < blackout.until) return true;
-    }
+  #isBlackedOut(): boolean {
+    const { now } = this.#environment.timeline;
+    for (const { from, until } of this.#conditions.blackouts) if (now >= from && now < until) return true;
     return false;
   }
 
   /** Whether the packet is lost, in a burst or independently; it is counted then. */
   #loses(packet: Packet): boolean {
-    const { loss } = this.#conditions;
+    const { loss, longestRun } = this.#conditions;
     const isLostInBurst = this.#isLostInBurst();
     if (isLostInBurst) this.counters.lostInBurst += 1;
-    if (!isLostInBurst && !(loss > 0 && this.#rng.loss.chance(loss))) return false;
+    const isLostAlone = !isLostInBurst && loss > 0 && this.#rng.loss.chance(loss) && this.#lostInRow < longestRun;
+    this.#lostInRow = isLostAlone ? this.#lostInRow + 1 : 0;
+    if (!isLostInBurst && !isLostAlone) return false;
     this.#drop("lost", packet);
     return true;
   }
@@ -286,15 +278,27 @@ export class Link {
     return rng.chance(this.#inBurst ? (model.lossWhenBad ?? 1) : (model.lossWhenGood ?? 0));
   }
 
+  /** Whether the packet is to be corrupted, by the script or by chance. */
+  #corrupts(verdict: Verdict): boolean {
+    const { corruption, longestRun } = this.#conditions;
+    if (verdict === "corrupt") return true;
+    const isHit = corruption > 0 && this.#rng.corruption.chance(corruption) && this.#corruptInRow < longestRun;
+    this.#corruptInRow = isHit ? this.#corruptInRow + 1 : 0;
+    return isHit;
+  }
+
   #corrupt(packet: Packet): void {
-    if (packet.payload.length === 0) return;
-    const bit = this.#rng.corruption.integer(0, packet.payload.length * 8);
+    const length = Math.min(packet.payload.length, this.#conditions.corruptionReach);
+    if (length === 0) return;
+    const bit = this.#rng.corruption.integer(0, length * 8);
     packet.payload[bit >> 3]! ^= 1 << (bit & 7);
     this.counters.corrupted += 1;
     this.#environment.trace.packet("fault", this.name, "corrupted", packet);
   }
 
-  #arrival(departure: Instant, packet: Packet, scriptedDelay: Duration): Instant {
+  /** When a packet that leaves now arrives. */
+  #arrival(packet: Packet, scriptedDelay: Duration): Instant {
+    const departure = this.#environment.timeline.now;
     const { delay, jitter, reordering, overtaking } = this.#conditions;
     if (overtaking > 0 && this.#rng.overtaking.chance(overtaking)) {
       this.#environment.trace.packet("fault", this.name, "early", packet);
@@ -316,27 +320,32 @@ export class Link {
     return arrival;
   }
 
-  #fly(packet: Packet, sequence: number, arrival: Instant): void {
+  #fly(flight: Flight, arrival: Instant): void {
     const { timeline } = this.#environment;
-    if (!this.#defers && arrival <= timeline.now) this.arrive(packet, sequence);
-    else timeline.schedule(new Flight(this, packet, sequence), arrival);
+    if (!this.#defers && arrival <= timeline.now) flight.run();
+    else timeline.schedule(flight, arrival);
   }
 }
 
-/** A packet on the wire. */
+/** A packet in the queue, then on the wire. */
 class Flight extends Task {
+  readonly packet: Packet;
+  /** Its size in the queue. */
+  readonly size: number;
+  readonly verdict: Verdict;
   readonly #link: Link;
-  readonly #packet: Packet;
   readonly #sequence: number;
 
-  constructor(link: Link, packet: Packet, sequence: number) {
+  constructor(link: Link, packet: Packet, sequence: number, verdict: Verdict) {
     super();
     this.#link = link;
-    this.#packet = packet;
+    this.packet = packet;
+    this.size = packet.size;
+    this.verdict = verdict;
     this.#sequence = sequence;
   }
 
   run(): void {
-    this.#link.arrive(this.#packet, this.#sequence);
+    this.#link.arrive(this.packet, this.#sequence);
   }
 }

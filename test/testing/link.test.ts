@@ -79,8 +79,10 @@ function fits(count: number, trials: number, probability: number): boolean {
 }
 
 function expectConservation({ link }: Bench): void {
-  const { sent, delivered, tailDropped, lost, oversized, blackedOut, scripted, policed, duplicated } = link.counters;
-  expect(delivered + tailDropped + lost + oversized + blackedOut + scripted + policed).toBe(sent + duplicated);
+  const { sent, delivered, tailDropped, lost, oversized, policed, blackedOut, scripted } = link.counters;
+  const { discarded, duplicated } = link.counters;
+  const dropped = tailDropped + lost + oversized + policed + blackedOut + scripted + discarded;
+  expect(delivered + dropped).toBe(sent + duplicated);
 }
 
 describe("time", () => {
@@ -104,6 +106,14 @@ describe("time", () => {
     bench.send(3, 72);
     bench.pass(100);
     expect(bench.times).toEqual([13, 21, 29]);
+  });
+
+  test("framing takes its share of the rate, but no room in the queue", () => {
+    const bench = new Bench({ bitsPerSecond: 100_000, framing: 25, queue: { bytes: 200 } });
+    bench.send(3, 72);
+    expect(bench.link.queueDelay).toBe(20);
+    bench.pass(100);
+    expect(bench.times).toEqual([10, 20]);
   });
 
   test("IPv6 headers are 20 bytes longer", () => {
@@ -136,6 +146,7 @@ describe("queue", () => {
       expect(bench.link.queueLength).toBe(lossBeforeQueue ? 0 : 3);
       bench.send(3, 72);
       expect(bench.link.counters.tailDropped).toBe(lossBeforeQueue ? 0 : 2);
+      bench.pass(100);
       expectConservation(bench);
     }
   });
@@ -156,6 +167,30 @@ describe("queue", () => {
     bench.send(1, 22);
     bench.pass(100);
     expect(bench.ids).toEqual([1, 2, 4]);
+  });
+
+  test("a new rate holds for all that has not left, the rest of the packet on its way included", () => {
+    const bench = new Bench({ bitsPerSecond: 100_000, delay: 5 });
+    bench.send(3, 72);
+    bench.pass(2);
+    bench.link.update({ bitsPerSecond: 10_000 });
+    expect(bench.link.queueDelay).toBe(60 + 80 + 80);
+    bench.pass(100);
+    bench.link.update({ bitsPerSecond: 1_000_000 });
+    bench.pass(200);
+    // 6 of 8 ms are left, at a tenth of the rate; 42 of 80 ms, at a hundredfold; then 0.8 ms.
+    expect(bench.times).toEqual([2 + 60 + 5, 100 + 0.42 + 5, 100 + 0.42 + 0.8 + 5]);
+  });
+
+  test("a rate without limit empties the queue at once", () => {
+    const bench = new Bench({ bitsPerSecond: 100_000 });
+    bench.send(3, 72);
+    bench.pass(2);
+    bench.link.update({ bitsPerSecond: Number.POSITIVE_INFINITY });
+    bench.send();
+    bench.pass(2);
+    expect(bench.times).toEqual([2, 2, 2, 2]);
+    expect(bench.ids).toEqual([1, 2, 3, 4]);
   });
 
   test("a place is free again once a packet has left", () => {
@@ -180,6 +215,15 @@ describe("loss", () => {
     for (let id = 1; id < 20_000; id++) if (!arrived.has(id) && !arrived.has(id + 1)) pairs += 1;
     expect(fits(pairs, 20_000, 0.04)).toBe(true);
     expectConservation(bench);
+  });
+
+  test("after the longest run the next packet is spared: p + p² + p³ lost of 1 + p + p² + p³", () => {
+    const bench = new Bench({ loss: 0.3, longestRun: 3 });
+    bench.stream(20_000);
+    const sum = 0.3 + 0.3 ** 2 + 0.3 ** 3;
+    expect(fits(bench.link.counters.lost, 20_000, sum / (1 + sum))).toBe(true);
+    const gaps = bench.ids.map((id, index) => id - (bench.ids[index - 1] ?? 0));
+    expect(Math.max(...gaps)).toBe(4);
   });
 
   test("the model of Gilbert and Elliott has the share and the length of its bad state", () => {
@@ -300,6 +344,20 @@ describe("other faults", () => {
     expect(bits.size).toBeGreaterThan(500);
   });
 
+  test("corruption may reach the first bytes only, spare the packet after a run, and end in the bin", () => {
+    const bench = new Bench({ corruption: 0.9, corruptionReach: 4, longestRun: 2, discardsCorrupt: true });
+    bench.stream(1000);
+    const { corrupted, discarded, delivered } = bench.link.counters;
+    expect(discarded).toBe(corrupted);
+    expect(delivered).toBe(1000 - discarded);
+    expect(Math.max(...bench.ids.map((id, index) => id - (bench.ids[index - 1] ?? 0)))).toBe(3);
+    expectConservation(bench);
+    const near = new Bench({ corruption: 1, corruptionReach: 4 });
+    near.stream(200);
+    const hit = near.arrivals.map(({ payload }) => payload.findIndex((byte) => byte !== 0));
+    expect(new Set(hit)).toEqual(new Set([0, 1, 2, 3]));
+  });
+
   test("one fault does not shift the draws of another", () => {
     const clean = new Bench({ loss: 0.1 });
     const dirty = new Bench({
@@ -357,6 +415,10 @@ describe("scripts", () => {
     { burstLoss: { enter: 2, leave: 0 } },
     { reordering: { probability: 0.5, minDelay: -2, maxDelay: 1 } },
     { overtaking: 2 },
+    { framing: -1 },
+    { longestRun: 0 },
+    { corruptionReach: Number.NaN },
+    { policer: { bitsPerSecond: 1e6, burst: 0 } },
   ])("impossible conditions are refused: %o", (conditions) => {
     expect(() => new Bench(conditions)).toThrow(RangeError);
   });
