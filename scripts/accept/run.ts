@@ -10,11 +10,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { FILL_LINKS } from "./fill-links/rows.ts";
 import { FIRST_STREAM } from "./first-stream/rows.ts";
 import type { Row } from "./row.ts";
 import { type Outcome, State } from "./state.ts";
 
-const SUITES: Readonly<Record<string, readonly Row[]>> = { "first-stream": FIRST_STREAM };
+const SUITES: Readonly<Record<string, readonly Row[]>> = { "first-stream": FIRST_STREAM, "fill-links": FILL_LINKS };
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 async function main(): Promise<void> {

@@ -3,28 +3,8 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { must, type Row, type Workplace } from "../row.ts";
-
-/** Runs a script of package.json; returns its seconds and what it said last. */
-async function npmRun(
-  place: Workplace,
-  words: readonly string[],
-): Promise<{ seconds: number; lines: readonly string[] }> {
-  const startedAt = performance.now();
-  const child = spawn("npm", ["run", "--silent", ...words], { cwd: place.root, stdio: ["ignore", "pipe", "pipe"] });
-  const lines: string[] = [];
-  const note = (line: string): void => {
-    if (line.trim() !== "") lines.push(line.trim());
-  };
-  createInterface({ input: child.stdout }).on("line", note);
-  createInterface({ input: child.stderr }).on("line", note);
-  const [code] = await once(child, "close");
-  must(code === 0, `exit ${code}: ${lines.slice(-8).join(" / ")}`);
-  return { seconds: (performance.now() - startedAt) / 1000, lines };
-}
+import { must, type Row } from "../row.ts";
+import { npmRun } from "../tools/npm.ts";
 
 export const simulation: Row = {
   name: "sim-10000",
