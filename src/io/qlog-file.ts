@@ -61,7 +61,7 @@ export class QlogFile {
   }
 
   /** Bytes that are not written yet. */
-  get waitingBytes(): number {
+  get writableLength(): number {
     return this.#waitingBytes;
   }
 

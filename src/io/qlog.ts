@@ -18,8 +18,10 @@ import { monotonicNow } from "./clock.ts";
 import { PunchlineError } from "./errors.ts";
 import { QlogFile } from "./qlog-file.ts";
 
-/** Where the text of one trace goes: a Node `Writable` will do. What it does not write at once it keeps in memory. */
+/** Where the text of one trace goes: a Node `Writable` will do. */
 export interface QlogTarget {
+  /** What it keeps in memory, in bytes; events are left out while that is more than 16 MiB. */
+  readonly writableLength?: number;
   /** Takes the next piece of the file: whole records. */
   write(text: string): unknown;
   /** The file is complete. */
@@ -146,11 +148,11 @@ class TraceText implements TraceSink {
   }
 
   get #isFull(): boolean {
-    return this.#target instanceof QlogFile && this.#target.waitingBytes > MAX_WAITING;
+    return (this.#target.writableLength ?? 0) > MAX_WAITING;
   }
 
   #tellMissing(time: number): void {
-    const message = `${this.#missing} events are missing here: the disk was too slow`;
+    const message = `events missing here: ${this.#missing}; the disk was too slow`;
     this.#missing = 0;
     this.#text += eventRecord({ name: "loglevel:warning", data: { message } }, time);
   }
@@ -162,7 +164,6 @@ class TraceText implements TraceSink {
     if (this.#isOver) return;
     this.#giveUp();
     try {
-      // The file is known to the system whole, or complete when the writes that wait are done.
       if (when === "now" && this.#target instanceof QlogFile) this.#target.endNow();
       else this.#target.end();
     } catch (error) {
