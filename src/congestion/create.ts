@@ -6,10 +6,11 @@
 import { Bbr } from "./bbr/bbr.ts";
 import type { CongestionController } from "./controller.ts";
 import { Cubic } from "./cubic.ts";
+import { Ledbat } from "./ledbat.ts";
 import { NewReno } from "./new-reno.ts";
 
 /** The names, for checks and help texts. */
-export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno"] as const;
+export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno", "background"] as const;
 
 /**
  * Which controller a connection has: `"bbr"`, the default, follows the rate that the path delivers and is not stopped by
@@ -34,5 +35,7 @@ export function createController(name: CongestionName, { mtu, random }: Controll
       return new Cubic(mtu);
     case "new-reno":
       return new NewReno(mtu);
+    case "background":
+      return new Ledbat(mtu);
   }
 }
