@@ -8,12 +8,15 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Stack } from "./stack.ts";
-import { punchline } from "./stacks/punchline.ts";
+import { punchline, traced } from "./stacks/punchline.ts";
 import { tcp } from "./stacks/tcp.ts";
 import { udx } from "./stacks/udx.ts";
 
 /** All that can be measured, by name. */
-export const STACKS = { punchline, "node:net": tcp, "udx-native": udx } as const satisfies Record<string, Stack>;
+export const STACKS = { punchline, "with qlog": traced, "node:net": tcp, "udx-native": udx } as const satisfies Record<
+  string,
+  Stack
+>;
 export type StackName = keyof typeof STACKS;
 
 /** First line of a receiver. */
