@@ -372,7 +372,6 @@ export class LossDetector<Token> {
   #detectLost(now: Instant): void {
     const sent = this.sent;
     const { lossDelay, reorderingSpread } = this;
-    const tooNew = this.#largestAckedSentAt - reorderingSpread;
     const tooOld = this.#tooOld();
     const lateByNumber = this.#lateByNumber();
     this.#lossAt = undefined;
@@ -381,7 +380,7 @@ export class LossDetector<Token> {
     for (; packetNumber < sent.nextPacketNumber; packetNumber++) {
       if (sent.isInFlight(packetNumber)) {
         const sentAt = sent.sentAt(packetNumber);
-        const isLateByNumber = packetNumber <= lateByNumber && sentAt < tooNew;
+        const isLateByNumber = packetNumber <= lateByNumber && this.#largestAckedSentAt - sentAt > reorderingSpread;
         if (!isLateByNumber && packetNumber > tooOld) {
           if (packetNumber > this.#largestAcked) break;
           // Send times ascend, so what follows is not late either.

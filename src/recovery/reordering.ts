@@ -96,7 +96,8 @@ export class ReorderingWindow {
     const longest = MAX_DISTANCE_RTTS * rtt.smoothed;
     const bounded = spread > longest ? Math.floor((distance * longest) / spread) : distance;
     this.#distance = Math.max(this.#distance, bounded);
-    this.#spread = Math.max(this.#spread, spread);
+    // Packets that are paced alike are not sent at the same distance to the last bit.
+    this.#spread = Math.max(this.#spread, spread + GRANULARITY);
     // A packet that is as late again must come before the timer, which may fire early by its resolution.
     const lateness = age - this.#timeThreshold * Math.max(rtt.latest, rtt.smoothed) + GRANULARITY;
     this.#lateness = Math.max(this.#lateness, lateness);

@@ -29,7 +29,7 @@ describe("thresholds", () => {
   test("rise at once to what was observed (REC-27)", () => {
     const window = new ReorderingWindow();
     window.onOvertaken({ distance: 20, spread: 10, age: 60 }, RTT);
-    expect([window.packetThreshold, window.spread(RTT)]).toEqual([21, 10]);
+    expect([window.packetThreshold, window.spread(RTT)]).toEqual([21, 11]);
     expect(window.lossDelay(RTT)).toBe(61);
     window.onOvertaken({ distance: 5, spread: 3, age: 50 }, RTT);
     expect([window.packetThreshold, window.lossDelay(RTT)]).toEqual([21, 61]);
@@ -158,7 +158,7 @@ describe("a detector", () => {
     expect(detector.lost).toEqual([11, 12, 13, 14, 15, 16, 17]);
     ack(detector, 160, [[1, 20]]);
     expect(detector.spurious).toHaveLength(7);
-    expect([detector.packetThreshold, detector.reorderingSpread]).toEqual([10, 9]);
+    expect([detector.packetThreshold, detector.reorderingSpread]).toEqual([10, 10]);
     for (let i = 0; i < 40; i++) send(detector, 200 + Math.floor(i / 2)); // 21 to 60
     ack(detector, 250, [[1, 41], 60]);
     expect(detector.lost).toEqual([]);
@@ -168,7 +168,23 @@ describe("a detector", () => {
     // What is both further behind and was sent earlier than any before is lost.
     for (let i = 0; i < 40; i++) send(detector, 300 + Math.floor(i / 2)); // 61 to 100
     ack(detector, 350, [[1, 70], 100]);
-    expect(detector.lost).toEqual([71, 72, 73, 74, 75, 76, 77, 78, 79, 80]);
+    expect(detector.lost).toEqual([71, 72, 73, 74, 75, 76, 77, 78]);
+  });
+
+  test("what is as far behind as before is not lost for a rounding error (REC-27)", () => {
+    const detector = new LossDetector<never>();
+    send(detector, 0);
+    ack(detector, 40, [0]);
+    const flight = (from: number) => {
+      const first = detector.sent.nextPacketNumber;
+      for (let i = 0; i < 6; i++) send(detector, from + i / 10);
+      ack(detector, from + 40, [first + 5]);
+      const { length } = detector.lost;
+      ack(detector, from + 41, [[first, first + 5]]);
+      return length;
+    };
+    expect(flight(100)).toBe(3);
+    for (const from of [200, 1_000.1, 33_333.3, 1e6 / 3]) expect(flight(from)).toBe(0);
   });
 
   test("packets of one burst are lost by number where nothing is overtaken (REC-27, REC-11)", () => {
