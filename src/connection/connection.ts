@@ -145,6 +145,7 @@ export class ConnectionMachine implements HasDeadline {
     }
     const path = core.paths.find(via, from);
     if (path !== undefined && !path.isProven) path.credit += packet.length;
+    core.recovery.onHeard(core.liveness.silence(now));
     if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
     if (opened.space === "probe") {
       core.silence.onOtherReceived(now);

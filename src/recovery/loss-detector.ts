@@ -165,6 +165,11 @@ export class LossDetector<Token> {
     return "ok";
   }
 
+  /** Input: an authentic packet has arrived, the first for `silence` ms. */
+  onHeard(silence: Duration): void {
+    if (this.#probes.count > 0 && silence >= this.probeTimeout) this.#probes.onSilenceBroken();
+  }
+
   /** Input: time has passed. Safe when nothing is due. */
   handleTimeout(now: Instant): TimeoutVerdict {
     const deadline = this.nextTimeout();

@@ -45,6 +45,12 @@ export class ProbeTimer {
     this.#pending = 0;
   }
 
+  /** Input: the peer was heard after a silence: the path is there again, and the next probe need not wait for its turn. */
+  onSilenceBroken(): void {
+    // Deviates from RFC 9002 §6.2.1: the backoff ends although nothing was acknowledged.
+    this.#count = 0;
+  }
+
   /** Input: the timer has expired. */
   onExpired(now: Instant): void {
     this.#count += 1;

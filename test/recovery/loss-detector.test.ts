@@ -372,6 +372,20 @@ describe("probe timeout (RFC 9002 §6.2)", () => {
     expect([detector.probeCount, detector.probesPending]).toEqual([0, 0]);
   });
 
+  test("a packet after a silence of a probe timeout ends the doubling, and what is overdue then is sent at once (REC-14)", () => {
+    const detector = measured();
+    send(detector, 200);
+    for (let i = 0; i < 3; i++) detector.handleTimeout(detector.nextTimeout()!);
+    const expiredAt = 200 + 225 + 450 + 900;
+    expect(detector.nextTimeout()).toBe(expiredAt + 1_800);
+    detector.onHeard(detector.probeTimeout - 1);
+    expect(detector.nextTimeout()).toBe(expiredAt + 1_800);
+    detector.onHeard(detector.probeTimeout);
+    expect(detector.nextTimeout()).toBe(expiredAt + 225);
+    expect(detector.handleTimeout(at(expiredAt + 1_000))).toBe("probe");
+    expect(detector.nextTimeout()).toBe(expiredAt + 1_000 + 450);
+  });
+
   test("is not armed while a packet waits for the time threshold (RFC 9002 §6.2.1)", () => {
     const detector = measured();
     send(detector, 200);

@@ -95,6 +95,27 @@ describe("a download whose path dies", () => {
   });
 });
 
+test("when a path comes back, data follows the first packet that gets through, whichever side sent it (REC-14)", () => {
+  for (let outage = 300; outage < 6_000; outage += 300) {
+    const download = new Download();
+    const { up, down } = download.hosts.listener.link;
+    download.send(5_000_000);
+    download.receive(2_000_000, 10_000);
+    for (const link of [up, down]) link.isUp = false;
+    download.world.run({ for: outage });
+    const before = download.received;
+    const heard: number[] = [];
+    down.filter = () => {
+      heard.push(download.world.now + down.queueDelay);
+      return "pass";
+    };
+    for (const link of [up, down]) link.isUp = true;
+    download.receive(before + 1, 3_000);
+    // The way to the sender and back, and a probe timeout if one had just begun.
+    expect(download.world.now - (heard[0] ?? download.world.now)).toBeLessThan(40 + 100);
+  }
+});
+
 describe("a stream on which nothing happens", () => {
   const quiet = (bytes: number) => {
     const download = new Download();
