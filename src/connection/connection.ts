@@ -131,7 +131,7 @@ export class ConnectionMachine implements HasDeadline {
     if (keys === undefined || this.#state === "closed") return "no-keys";
     const opened = keys.opener.open(packet);
     if (opened === undefined) {
-      core.trace?.onPacketDropped(packet.length, now);
+      core.trace?.onPacketDropped(packet.length, keys.opener.failures, now);
       return this.#onUnopened(keys, now);
     }
     const { packetNumber, isNewest } = opened;

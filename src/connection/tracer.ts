@@ -11,7 +11,7 @@
  * @module
  */
 import type { CongestionController, CongestionSnapshot } from "../congestion/controller.ts";
-import type { OpenedPacket } from "../crypto/packet-protection.ts";
+import type { OpenedPacket, OpenFailures } from "../crypto/packet-protection.ts";
 import type { LossDetector } from "../recovery/loss-detector.ts";
 import type { Pacer } from "../recovery/pacer.ts";
 import { GRANULARITY } from "../recovery/rtt.ts";
@@ -70,6 +70,8 @@ export class Tracer {
   #held: BothParameters | undefined;
   readonly #told: RecoveryMetrics = {};
   #congestionState: string | undefined;
+  /** Packets that had not opened when we looked last. */
+  #failures = { malformed: 0, replayed: 0 };
   /** Probes that were still to be sent when we looked last. */
   #probesPending = 0;
   /** Key phases that we have sent and seen packets of, since the beginning. */
@@ -114,10 +116,15 @@ export class Tracer {
     });
   }
 
-  /** Input: a packet for this connection did not open. */
-  onPacketDropped(size: number, now: Instant): void {
+  /** Input: a packet for this connection did not open; `failures` counts why. */
+  onPacketDropped(size: number, failures: Readonly<OpenFailures>, now: Instant): void {
     this.#now = now;
-    this.#record({ name: "quic:packet_dropped", data: { raw: { length: size }, trigger: "decryption_failure" } });
+    const { malformed, replayed } = failures;
+    const isInvalid = malformed > this.#failures.malformed;
+    const isDuplicate = replayed > this.#failures.replayed;
+    this.#failures = { malformed, replayed };
+    const trigger = isInvalid ? "invalid" : isDuplicate ? "duplicate" : "decryption_failure";
+    this.#record({ name: "quic:packet_dropped", data: { raw: { length: size }, trigger } });
   }
 
   /** Input: the packet in `buffer` from `start` on is complete, but not sealed. */

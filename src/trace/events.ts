@@ -143,7 +143,7 @@ export type TraceEvent =
   | { readonly name: "quic:packet_received"; readonly data: PacketReceived }
   | {
       readonly name: "quic:packet_dropped";
-      readonly data: { readonly raw: RawInfo; readonly trigger: "decryption_failure" };
+      readonly data: { readonly raw: RawInfo; readonly trigger: "decryption_failure" | "duplicate" | "invalid" };
     }
   | {
       readonly name: "quic:key_updated";

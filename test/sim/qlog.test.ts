@@ -25,6 +25,7 @@ const BAD_LINK: LinkOptions = {
   queue: { packets: 50 },
   loss: 0.01,
   corruption: 0.005,
+  duplication: 0.01,
   reordering: { probability: 0.01, minDelay: 5, maxDelay: 30 },
   mtu: 1500,
 };
@@ -187,6 +188,11 @@ describe("a connection that does a bit of everything", () => {
     expect(timeouts.length).toBeGreaterThan(0);
     expect(probes.length).toBeGreaterThan(0);
     expect(probes.length).toBeLessThanOrEqual(2 * timeouts.length);
+  });
+
+  test("packets that do not open say why, and what comes twice is something else", () => {
+    const triggers = named(server, "quic:packet_dropped").map(({ data }) => data!.trigger);
+    expect([...new Set(triggers)].sort()).toEqual(["decryption_failure", "duplicate"]);
   });
 
   test("key updates are told for both directions, without keys (QLOG-8)", () => {
