@@ -24,6 +24,11 @@ class Background extends Sender<Ledbat> {
     return (this.window - before) / MTU;
   }
 
+  /** Rounds until the state is that. */
+  roundsUntil(state: string, queue = 0): void {
+    while (this.state !== state) this.round(queue);
+  }
+
   loseOne(): void {
     this.now += 1;
     this.lose(this.now, this.send(this.now, 1));
@@ -37,8 +42,8 @@ function settled(base: number, packets: number): Background {
   const sender = new Background(base);
   while (sender.window < packets * MTU) sender.round();
   sender.round(base);
-  while (sender.state !== "slowdown") sender.round(base / 8);
-  while (sender.state !== "congestion-avoidance") sender.round();
+  sender.roundsUntil("slowdown", base / 8);
+  sender.roundsUntil("congestion-avoidance");
   return sender;
 }
 
@@ -138,22 +143,22 @@ describe("slowdowns (CC-52)", () => {
     while (sender.state === "slow-start")
       sender.ack(++sender.now, sender.send(sender.now, 1), { sample: 160, smoothed: 120 });
     const ended = sender.now;
-    while (sender.state === "congestion-avoidance") sender.round(15);
+    sender.roundsUntil("slowdown", 15);
     expect(sender.now - ended).toBeGreaterThan(239.9);
     expect(sender.now - ended).toBeLessThanOrEqual(360); // a round at most too late: that is how the test steps
     const before = sender.threshold;
     const began = sender.now;
     expect([sender.window, sender.state]).toEqual([2 * MTU, "slowdown"]);
-    while (sender.state === "slowdown") sender.round();
+    sender.roundsUntil("ramp-up");
     expect(sender.now - began).toBeGreaterThan(239.9);
     expect(sender.now - began).toBeLessThan(370);
     // A queue does not end the way back; only the first slow start heeds it.
-    while (sender.state === "ramp-up") sender.round(40);
+    sender.roundsUntil("congestion-avoidance", 40);
     expect(sender.state).toBe("congestion-avoidance");
     expect(sender.window).toBeGreaterThan(0.7 * before);
     const length = sender.now - began;
     const settledAt = sender.now;
-    while (sender.state === "congestion-avoidance") sender.round(15);
+    sender.roundsUntil("slowdown", 15);
     expect((sender.now - settledAt) / length).toBeGreaterThan(8.5);
     expect((sender.now - settledAt) / length).toBeLessThan(9.5);
   });
@@ -183,7 +188,7 @@ describe("losses (CC-53)", () => {
 
   test("in a slowdown it is the window to return to that is halved", () => {
     const sender = settled(80, 100);
-    while (sender.state !== "slowdown") sender.round(10);
+    sender.roundsUntil("slowdown", 10);
     const before = sender.threshold;
     sender.loseOne();
     expect(sender.window).toBe(2 * MTU);
@@ -208,7 +213,7 @@ describe("losses (CC-53)", () => {
     sender.lose(sender.now + 5_000, sender.send(sender.now, 3), { isPersistent: true });
     expect([sender.window, sender.state]).toEqual([2 * MTU, "slow-start"]);
     sender.now += 6_000;
-    while (sender.state === "slow-start") sender.round();
+    sender.roundsUntil("congestion-avoidance");
     expect(sender.window).toBeGreaterThanOrEqual(Math.floor(before / 2));
     expect(sender.window).toBeLessThan(before / 2 + 2 * MTU);
   });
