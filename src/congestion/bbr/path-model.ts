@@ -48,7 +48,9 @@ export class PathModel {
 
   /** Input: an acknowledgement, with its round-trip time in ms if it gives one ("UpdateMinRTT"). */
   onRtt(rtt: Duration | undefined, now: Instant): void {
-    this.isProbeRttDue = now > this.probeRttMinAt + PROBE_RTT_INTERVAL;
+    // Nothing that was measured is too old while nothing was measured: the clock may have run for long before.
+    const hasSample = this.#probeRttMin !== Number.POSITIVE_INFINITY;
+    this.isProbeRttDue = hasSample && now > this.probeRttMinAt + PROBE_RTT_INTERVAL;
     if (rtt !== undefined && (rtt < this.#probeRttMin || this.isProbeRttDue)) {
       this.#probeRttMin = rtt;
       this.probeRttMinAt = now;
