@@ -265,7 +265,8 @@ describe("sending", () => {
       // The receiving socket holds some 150 datagrams of this size.
       allowed += 20;
       driver.wake();
-      await sleep(5);
+      // On a busy machine the receiver may be late.
+      for (let waits = 0; waits < 200 && received.length < 2 * allowed; waits++) await sleep(5);
     }
     expect(received).toHaveLength(400);
     const values = received.map((each) => each[0]!);

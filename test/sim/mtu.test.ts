@@ -253,9 +253,12 @@ describe("black hole", () => {
     expect(bulk.world.now - at).toBeLessThan(40 * 25 + 2_000);
   });
 
-  test("is not what an outage looks like, nor bursts of loss (MTU-10)", () => {
-    for (let seed = 1; seed <= 5; seed++) {
-      const bulk = new Bulk({ seed, link: { ...LINK, burstLoss: { enter: 0.002, leave: 1 / 30 } } });
+  test("is not what an outage looks like, and a burst that looks like it costs no size (MTU-10)", () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      // In every other run bursts of thirty packets on average: one may end just before the small packet of a probe.
+      const hasBursts = seed % 2 === 0;
+      const burstLoss = hasBursts ? { enter: 0.002, leave: 1 / 30 } : undefined;
+      const bulk = new Bulk({ seed, link: { ...LINK, burstLoss } });
       bulk.run(3_000);
       for (const outage of [30, 300, 2_000]) {
         for (const direction of ["up", "down"] as const) bulk.hosts.listener.link[direction].isUp = false;
@@ -263,7 +266,8 @@ describe("black hole", () => {
         for (const direction of ["up", "down"] as const) bulk.hosts.listener.link[direction].isUp = true;
         bulk.run(4_000);
       }
-      expect(bulk.stats).toMatchObject({ datagramSize: 1_472, mtuBlackHoles: 0 });
+      expect(bulk.stats.datagramSize).toBe(1_472);
+      expect(bulk.stats.mtuBlackHoles).toBeLessThanOrEqual(hasBursts ? 1 : 0);
     }
   });
 
