@@ -35,6 +35,12 @@ export interface CommonOptions {
   /** Who decides how much may be in flight; see {@link CongestionName}. Each side chooses for what it sends. */
   readonly congestion?: CongestionName;
   /**
+   * Whether to send to a peer that this process was connected with in the last hour, at the same IP address, soon at half
+   * of the rate that the path had then, instead of searching for it from nothing (RFC 9959 §3); default false. Pays on
+   * paths with long round trips. Each side chooses for what it sends; peers are known by their identities.
+   */
+  readonly carefulResume?: boolean;
+  /**
    * Writes a trace of each connection, for qvis and other tools that read qlog: files in this directory, which is made if
    * there is none, or wherever the function says. Traces hold addresses, sizes and times, but neither keys nor payload.
    */
@@ -157,7 +163,13 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
     hosts: checkHosts(options.host, hostsOfOneFamily),
     hostsAreExplicit: options.host !== undefined,
     identity,
-    config: { ...DEFAULT_CONFIG, linger, keepalive, congestion: checkCongestion(options.congestion) },
+    config: {
+      ...DEFAULT_CONFIG,
+      linger,
+      keepalive,
+      congestion: checkCongestion(options.congestion),
+      carefulResume: checkFlag("carefulResume", options.carefulResume),
+    },
     openTrace: checkQlog(options.qlog),
   };
 }
@@ -173,6 +185,11 @@ function checkCongestion(name: CongestionName | undefined): CongestionName {
   if (name === undefined) return DEFAULT_CONFIG.congestion;
   if (CONGESTION_NAMES.includes(name)) return name;
   throw bad(`congestion is one of ${CONGESTION_NAMES.join(", ")}, not ${String(name)}`);
+}
+
+function checkFlag(name: string, value: boolean | undefined): boolean {
+  if (value === undefined || typeof value === "boolean") return value ?? false;
+  throw bad(`${name} is true or false`);
 }
 
 function checkHosts(host: CommonOptions["host"], ofOneFamily: number): readonly string[] {

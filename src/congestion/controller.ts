@@ -145,3 +145,15 @@ export interface CongestionController {
   onMtuChange(mtu: number): void;
   snapshot(): CongestionSnapshot;
 }
+
+/** A controller that careful resume can take ahead in its first search for the path's rate (RFC 9959 §3). */
+export interface ResumableController extends CongestionController {
+  /** Whether that search goes on, without a sign of congestion. */
+  readonly isStarting: boolean;
+  /** Command: goes on from this window, which is in use already. */
+  resume(window: number): void;
+  /** Command: going ahead has met congestion; what is measured until it is settled is not to be believed. */
+  retreat(): void;
+  /** Command: all of it has left the path. Goes on from this window; `pipeSize` bytes of it have arrived. */
+  settle(window: number, pipeSize: number): void;
+}

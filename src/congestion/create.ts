@@ -4,10 +4,12 @@
  * @module
  */
 import { Bbr } from "./bbr/bbr.ts";
-import type { CongestionController } from "./controller.ts";
+import { CarefulResume } from "./careful-resume.ts";
+import type { CongestionController, ResumableController } from "./controller.ts";
 import { Cubic } from "./cubic.ts";
 import { Ledbat } from "./ledbat.ts";
 import { NewReno } from "./new-reno.ts";
+import type { PathMemory } from "./path-memory.ts";
 
 /** The names, for checks and help texts. */
 export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno", "background"] as const;
@@ -24,10 +26,23 @@ export interface ControllerOptions {
   readonly mtu: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** What earlier connections learnt, for careful resume; without it there is none. */
+  readonly memory?: PathMemory | undefined;
 }
 
 /** The controller of that name, at its start. */
-export function createController(name: CongestionName, { mtu, random }: ControllerOptions): CongestionController {
+export function createController(name: CongestionName, options: ControllerOptions): CongestionController {
+  const { mtu, memory } = options;
+  // Who gives way to others does not go ahead of them.
+  if (name === "background") return new Ledbat(mtu);
+  const controller = createResumable(name, options);
+  return memory === undefined ? controller : new CarefulResume(controller, { mtu, memory });
+}
+
+function createResumable(
+  name: Exclude<CongestionName, "background">,
+  { mtu, random }: ControllerOptions,
+): ResumableController {
   switch (name) {
     case "bbr":
       return new Bbr({ mtu, random });
@@ -35,7 +50,5 @@ export function createController(name: CongestionName, { mtu, random }: Controll
       return new Cubic(mtu);
     case "new-reno":
       return new NewReno(mtu);
-    case "background":
-      return new Ledbat(mtu);
   }
 }

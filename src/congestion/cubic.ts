@@ -16,10 +16,10 @@
 import type { Duration, Instant } from "../util/time.ts";
 import type {
   AckEvent,
-  CongestionController,
   CongestionMarkEvent,
   CongestionSnapshot,
   LossEvent,
+  ResumableController,
   SentEvent,
   SpuriousLossEvent,
 } from "./controller.ts";
@@ -71,7 +71,7 @@ interface Undo {
 }
 
 /** The controller of most TCP connections; see the module's theory of operation. */
-export class Cubic implements CongestionController {
+export class Cubic implements ResumableController {
   readonly name = "cubic";
   #mtu: number;
   #congestionWindow: number;
@@ -146,7 +146,32 @@ export class Cubic implements CongestionController {
     this.#congestionWindow = Math.max(this.#congestionWindow, this.#minimumWindow);
   }
 
+  // Commands
+
+  /** Command: goes on from this window. */
+  resume(window: number): void {
+    this.#congestionWindow = Math.max(window, this.#minimumWindow);
+  }
+
+  /** Command: the jump of careful resume has met congestion. The loss has been answered. */
+  retreat(): void {}
+
+  /** Command: the jump of careful resume is over; `pipeSize` bytes have arrived. */
+  settle(window: number, pipeSize: number): void {
+    this.#congestionWindow = Math.max(window, this.#minimumWindow);
+    // RFC 9959 §3.5.
+    this.#slowStartThreshold = Math.max(pipeSize * LOSS_REDUCTION_FACTOR, this.#minimumWindow);
+    this.#saturationWindow = 0;
+    this.#epoch = undefined;
+    this.#undo = undefined;
+  }
+
   // Getters
+
+  /** Whether slow start goes on for the first time, and no queue builds up. */
+  get isStarting(): boolean {
+    return this.#isInitialSlowStart && !this.#hystart.isConservative;
+  }
 
   /** Most bytes in flight. */
   get congestionWindow(): number {

@@ -11,10 +11,10 @@
 import type { Instant } from "../util/time.ts";
 import type {
   AckEvent,
-  CongestionController,
   CongestionMarkEvent,
   CongestionSnapshot,
   LossEvent,
+  ResumableController,
   SentEvent,
   SpuriousLossEvent,
 } from "./controller.ts";
@@ -46,7 +46,7 @@ interface Undo {
 }
 
 /** The controller of RFC 9002 §7; see the module's theory of operation. */
-export class NewReno implements CongestionController {
+export class NewReno implements ResumableController {
   readonly name = "new-reno";
   #mtu: number;
   #congestionWindow: number;
@@ -103,6 +103,27 @@ export class NewReno implements CongestionController {
     if (this.#congestionWindow === initialWindow(this.#mtu)) this.#congestionWindow = initialWindow(mtu);
     this.#mtu = mtu;
     this.#congestionWindow = Math.max(this.#congestionWindow, this.#minimumWindow);
+  }
+
+  /** Command: goes on from this window. */
+  resume(window: number): void {
+    this.#congestionWindow = Math.max(window, this.#minimumWindow);
+  }
+
+  /** Command: the jump of careful resume has met congestion. The loss has been answered. */
+  retreat(): void {}
+
+  /** Command: the jump of careful resume is over; `pipeSize` bytes have arrived. */
+  settle(window: number, pipeSize: number): void {
+    this.#congestionWindow = Math.max(window, this.#minimumWindow);
+    // RFC 9959 §3.5.
+    this.#slowStartThreshold = Math.max(pipeSize * LOSS_REDUCTION_FACTOR, this.#minimumWindow);
+    this.#undo = undefined;
+  }
+
+  /** Whether slow start goes on for the first time. */
+  get isStarting(): boolean {
+    return this.#slowStartThreshold === Number.POSITIVE_INFINITY;
   }
 
   /** Most bytes in flight. */

@@ -20,6 +20,8 @@ export interface Config {
   readonly maxDatagramSize: number;
   /** Who decides how much may be in flight. */
   readonly congestion: CongestionName;
+  /** Whether a peer that was connected before is soon sent to at half of the rate that its path had then (RFC 9959 §3). */
+  readonly carefulResume: boolean;
   /** Initial credit that the peer gets for all its streams, in bytes. */
   readonly maxData: number;
   /** Initial credit that the peer gets for each stream, in bytes. */
@@ -53,6 +55,8 @@ export const DEFAULT_CONFIG: Config = {
   // but three of them fill the receive buffer that Linux grants by default, and one in twenty would be lost.
   maxDatagramSize: 32 * 1024,
   congestion: "bbr",
+  // Paths of homes and telephones change; who calls the same peer again and again may ask for it.
+  carefulResume: false,
   // Three streams' worth, so that one bulk stream never waits for the credit of the connection.
   maxData: 3 * 1024 * 1024,
   // Seven round trips of slow start from ten packets; the window has grown before the eighth.

@@ -14,6 +14,7 @@
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
+import { toHex } from "../util/bytes.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { earliest, type Instant } from "../util/time.ts";
@@ -70,7 +71,8 @@ export interface DialingOptions {
 }
 
 /** What every connection of an endpoint is made of. */
-export interface ConnectionOptions extends Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu"> {
+export interface ConnectionOptions
+  extends Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu" | "memory"> {
   readonly openTrace?: OpenTrace | undefined;
 }
 
@@ -193,6 +195,7 @@ export class ConnectionMachine implements HasDeadline {
     this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
     if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
     this.#state = "open";
+    this.#resume(path, now);
     core.trace?.onOpened(from);
     core.liveness.onReceived(now);
     // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
@@ -476,7 +479,10 @@ export class ConnectionMachine implements HasDeadline {
     if (this.#state !== "connecting") return;
     this.#state = "open";
     this.#isKnown = true;
-    if (path !== undefined) this.#core.paths.activate(path);
+    if (path !== undefined) {
+      this.#core.paths.activate(path);
+      this.#resume(path, now);
+    }
     this.#core.trace?.onOpened(path?.remote);
     this.#core.liveness.onReceived(now);
     this.#host.opened(this);
@@ -484,10 +490,16 @@ export class ConnectionMachine implements HasDeadline {
   }
 
   /** The responder answers where the newest data packet came from (spec/connection.md#paths). */
+  /** RFC 9959 §2.2: a path is known by the peer's key and IP address; the port of a NAT means nothing. */
+  #resume(path: Path, now: Instant): void {
+    this.#core.carefulResume?.onPath(`${toHex(this.#peerKey!)} ${path.remote.host}`, now);
+  }
+
   #moveTo(path: Path, now: Instant): void {
     const { paths } = this.#core;
     if (this.role === "responder" && paths.active !== path) {
       paths.activate(path);
+      if (paths.active?.remote.host !== path.remote.host) this.#core.carefulResume?.onPathChange();
       this.#core.trace?.onPath(path.remote);
       this.#core.events.push({ type: "path", path: pathInfoOf(this.#core, path) });
     }

@@ -6,8 +6,10 @@
  *
  * @module
  */
+import { CarefulResume } from "../congestion/careful-resume.ts";
 import type { CongestionController, SentEvent } from "../congestion/controller.ts";
 import { createController } from "../congestion/create.ts";
+import type { PathMemory } from "../congestion/path-memory.ts";
 import { AckFrequencyPolicy } from "../recovery/ack-frequency.ts";
 import { AckTracker } from "../recovery/ack-tracker.ts";
 import { LossDetector } from "../recovery/loss-detector.ts";
@@ -74,6 +76,8 @@ export interface CoreOptions {
   readonly pool: BufferPool;
   readonly interfaceMtu: InterfaceMtu;
   readonly localIds: LocalConnectionIds;
+  /** What earlier connections learnt of paths; used if the configuration says so. */
+  readonly memory?: PathMemory | undefined;
   /** A connection id that is free on this endpoint and leads to this connection from now on. */
   readonly newId: () => Uint8Array;
   /** The peer will not use this id any more. */
@@ -94,6 +98,8 @@ export class Core {
   readonly silence = new SilenceProbe();
   readonly congestion: CongestionController;
   readonly pacer: Pacer;
+  /** The controller again, if it resumes. */
+  readonly carefulResume: CarefulResume | undefined;
   readonly skippedNumbers: SkippedNumbers;
   readonly paths: Paths;
   readonly liveness: Liveness;
@@ -186,7 +192,9 @@ export class Core {
     });
     this.pacer = new Pacer(BASE_DATAGRAM_SIZE);
     this.skippedNumbers = new SkippedNumbers(() => uniform(random));
+      memory: config.carefulResume ? options.memory : undefined,
     this.paths = new Paths(random);
+    this.carefulResume = this.congestion instanceof CarefulResume ? this.congestion : undefined;
     this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
   }
 

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { PathMemory } from "../congestion/path-memory.ts";
 import { InitiatorHandshake } from "../crypto/handshake.ts";
 import { type KeyPair, keyPairFromSeed } from "../crypto/primitives.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
@@ -49,6 +50,8 @@ export interface EndpointOptions {
   readonly sockets: readonly { readonly id: SocketId; readonly family: 4 | 6 }[];
   /** Unknown unless given. */
   readonly interfaceMtu?: InterfaceMtu;
+  /** What connections learn of paths, for those that come after; the endpoint's own unless given. */
+  readonly memory?: PathMemory;
   /** Static key of a listener; a dialling endpoint has one for each call. */
   readonly identity: KeyPair;
   readonly config: Config;
@@ -85,6 +88,7 @@ export interface EndpointStats {
 export class EndpointMachine implements Machine<EndpointEvent> {
   readonly stats: EndpointStats = { received: 0, sent: 0, dropped: {} };
   readonly #options: EndpointOptions;
+  readonly #memory: PathMemory;
   readonly #acceptor: Acceptor;
   readonly #byId = new Map<number, ConnectionMachine>();
   readonly #connections = new Set<ConnectionMachine>();
@@ -100,6 +104,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#memory = options.memory ?? new PathMemory();
     const host = {
       random: options.random,
       unixTime: options.unixTime,
@@ -158,7 +163,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     const { random, sockets, pool, interfaceMtu = unknownMtu } = this.#options;
     const config = options.config ?? this.#options.config;
     const ticketKeys = deriveTicketKeys({ key: ticket.key, secret: ticket.secret, core: ticketCore(ticket) });
-    const parts = { config, random, pool, interfaceMtu, openTrace: options.openTrace };
+    const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace: options.openTrace };
     const connection = ConnectionMachine.initiator(this.#host, parts, this.#now);
     const parameters = {
       ...localParameters(config, connection.connectionIds),
@@ -304,7 +309,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     const { random, config, pool, interfaceMtu = unknownMtu, openTrace } = this.#options;
     const aead = chooseAead(half.offer.aeads, config.aeads);
     if (aead === undefined) return undefined;
-    const parts = { config, random, pool, interfaceMtu, openTrace };
+    const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace };
     const connection = ConnectionMachine.responder(this.#host, parts, now);
     const parameters = { ...localParameters(config, connection.connectionIds), aeads: [aead] };
     const payload = encodeParameters(parameters, random(1)[0]!);

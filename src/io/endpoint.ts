@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { PathMemory } from "../congestion/path-memory.ts";
 import type { Config } from "../connection/config.ts";
 import type { ConnectionMachine } from "../connection/connection.ts";
 import { EndpointMachine } from "../connection/endpoint.ts";
@@ -59,6 +60,9 @@ export interface Call {
   readonly openTrace: OpenTrace | undefined;
 }
 
+/** What all connections of this process learn of paths. */
+const memory = new PathMemory();
+
 /** Endpoints of this process that nobody needs any more, but that still answer peers who close. */
 const leftovers = new Set<Endpoint>();
 
@@ -92,6 +96,7 @@ export class Endpoint implements ConnectionOwner {
       unixTime,
       pool,
       sockets: sockets.map((socket) => ({ id: socket.id, family: socket.address.family })),
+      memory,
       interfaceMtu: (via, remote) => interfaceMtu(sockets[via]!.address, remote),
       identity: setup.identity,
       config: setup.config,

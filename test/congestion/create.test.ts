@@ -20,3 +20,13 @@ describe("the choice of a controller (CC-1)", () => {
     );
   });
 });
+
+describe("careful resume as an option (CC-66)", () => {
+  test("is off unless asked for", () => {
+    expect(checkListen({}).config.carefulResume).toBe(false);
+    expect(checkListen({ carefulResume: true }).config.carefulResume).toBe(true);
+    expect(() => checkListen({ carefulResume: 1 as unknown as boolean })).toThrow(
+      expect.objectContaining({ code: "ERR_OPTION" }),
+    );
+  });
+});

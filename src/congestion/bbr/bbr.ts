@@ -14,17 +14,17 @@
  */
 import type {
   AckEvent,
-  CongestionController,
   CongestionMarkEvent,
   CongestionSnapshot,
   LossEvent,
+  ResumableController,
   SentEvent,
   SpuriousLossEvent,
 } from "../controller.ts";
 import { initialWindow } from "../new-reno.ts";
 import { BbrCore, type Sample } from "./core.ts";
-import { checkDrainDone } from "./drain.ts";
-import { PACING_MARGIN, PROBE_RTT_WINDOW_GAIN, STARTUP_PACING_GAIN } from "./parameters.ts";
+import { checkDrainDone, enterDrain } from "./drain.ts";
+import { BETA, PACING_MARGIN, PROBE_RTT_WINDOW_GAIN, STARTUP_PACING_GAIN } from "./parameters.ts";
 import { onTooHigh, updateProbeBw } from "./probe-bw.ts";
 import { checkProbeRtt, checkProbeRttDone } from "./probe-rtt.ts";
 import { adaptShortterm } from "./shortterm.ts";
@@ -40,7 +40,7 @@ export interface BbrOptions {
 }
 
 /** The controller; see the module's theory of operation. */
-export class Bbr implements CongestionController {
+export class Bbr implements ResumableController {
   readonly name = "bbr";
   readonly #core: BbrCore;
   readonly #episode = new LossEpisode();
@@ -124,7 +124,37 @@ export class Bbr implements CongestionController {
     this.#core.window = Math.max(this.#core.window, this.#core.minWindow);
   }
 
+  // Commands
+
+  /** Command: goes on from this window; before the pipe was full it does not shrink by itself. */
+  resume(window: number): void {
+    this.#core.window = Math.max(window, this.#core.minWindow);
+  }
+
+  /** Command: the jump of careful resume has met congestion (RFC 9959 §C.3). */
+  retreat(): void {
+    const core = this.#core;
+    core.isRetreating = true;
+    this.#episode.leftPhase = undefined;
+    if (core.phase === "startup") {
+      core.fullPipe.wasReached = true;
+      enterDrain(core);
+    }
+  }
+
+  /** Command: the jump of careful resume is over; `pipeSize` bytes have arrived. */
+  settle(window: number, pipeSize: number): void {
+    const core = this.#core;
+    core.window = Math.max(window, core.minWindow);
+    core.inflightLongterm = Math.max(Math.min(core.inflightLongterm, pipeSize * BETA), core.minWindow);
+  }
+
   // Outputs
+
+  /** Whether Startup goes on. */
+  get isStarting(): boolean {
+    return this.#core.phase === "startup";
+  }
 
   /** Most bytes in flight. */
   get congestionWindow(): number {
@@ -155,7 +185,10 @@ export class Bbr implements CongestionController {
     losses.onAck(sample, sample.newlyAcked, rtt);
     rounds.onAck(sample.priorDelivered, core.delivered);
     if (rounds.hasStarted) core.roundsSinceProbe += 1;
-    if (sample.deliveryRate >= path.maxBandwidth || !sample.isAppLimited) path.onDeliveryRate(sample.deliveryRate);
+    // RFC 9959 §C.3: what is measured after a jump that went too far is not to be believed.
+    if (core.phase !== "drain") core.isRetreating = false;
+    const isNew = sample.deliveryRate >= path.maxBandwidth || !sample.isAppLimited;
+    if (isNew && !core.isRetreating) path.onDeliveryRate(sample.deliveryRate);
     if (losses.isRoundOver) adaptShortterm(core);
     if (!fullPipe.wasReached && rounds.hasStarted) path.forgetAggregation();
     path.onAcked(sample.newlyAcked, { now: sample.now, round: rounds.count, window: core.window });

@@ -86,6 +86,8 @@ export class BbrCore {
 
   // Drain and ProbeRTT
   drainStartedIn = 0;
+  /** Drain empties the path of a jump that went too far ("carefully-resuming", RFC 9959 §C.3). */
+  isRetreating = false;
   probeRttDoneAt: Instant | undefined = undefined;
   hasProbeRttRound = false;
   /** Samples of data sent when no more than this was delivered are low on purpose (MarkConnectionAppLimited). */
