@@ -90,7 +90,8 @@ export interface AcceptorHost {
 
 /** A source address of a message, and what its answer has to repeat. */
 interface Source extends Omit<HandshakeSource, "credit"> {
-  readonly token: Uint8Array;
+  /** Of the newest copy: it lies outside of the seal, so an earlier one may have arrived damaged. */
+  token: Uint8Array;
   /** Bytes of the message that came from there. */
   readonly size: number;
   answeredAt: Instant | undefined;
@@ -289,6 +290,7 @@ export class Acceptor {
       pending.sources.push(source);
     }
     if (source.answeredAt !== undefined && now - source.answeredAt < RESEND_INTERVAL) return "replayed";
+    source.token = init.token.slice();
     this.#answerSource(pending, source, now);
     return undefined;
   }

@@ -21,7 +21,6 @@ import { earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
-import { MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
@@ -157,6 +156,7 @@ export class ConnectionMachine implements HasDeadline {
         this.#core.keyUpdate!.follow(keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
       this.#open(path, now);
       core.arrivingNumber = packetNumber;
+      core.arrivingPath = path;
       const isEliciting = handleDataPacket(core, opened.payload, now);
       core.acks.onPacketReceived(packetNumber, isEliciting ? ACK_ELICITING : 0, now);
       if (isEliciting) core.silence.onElicitingReceived(packet.length, now);
@@ -189,13 +189,14 @@ export class ConnectionMachine implements HasDeadline {
     this.#dialDeadline = undefined;
     const core = this.#core;
     const path = core.paths.addActive(via, from);
-    path.respond(result.token, MIN_PACKET_SIZE);
     path.validator.markValid();
+    // Deviates from RFC 9000 §13.3: it is repeated until the peer is known to have it (spec/connection.md#paths).
+    core.control.push({ kind: "path-response", token: result.token.slice() });
     const keys = this.#makeKeys!(result.secrets, aead);
     this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
     if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
-    this.#state = "open";
     this.#resume(path, now);
+    this.#state = "open";
     core.trace?.onOpened(from);
     core.liveness.onReceived(now);
     // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
@@ -489,17 +490,17 @@ export class ConnectionMachine implements HasDeadline {
     this.#announce();
   }
 
-  /** The responder answers where the newest data packet came from (spec/connection.md#paths). */
   /** RFC 9959 §2.2: a path is known by the peer's key and IP address; the port of a NAT means nothing. */
   #resume(path: Path, now: Instant): void {
     this.#core.carefulResume?.onPath(`${toHex(this.#peerKey!)} ${path.remote.host}`, now);
   }
 
+  /** The responder answers where the newest data packet came from (spec/connection.md#paths). */
   #moveTo(path: Path, now: Instant): void {
     const { paths } = this.#core;
     if (this.role === "responder" && paths.active !== path) {
-      paths.activate(path);
       if (paths.active?.remote.host !== path.remote.host) this.#core.carefulResume?.onPathChange();
+      paths.activate(path);
       this.#core.trace?.onPath(path.remote);
       this.#core.events.push({ type: "path", path: pathInfoOf(this.#core, path) });
     }

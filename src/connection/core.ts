@@ -40,7 +40,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export type ControlToken =
   | { readonly kind: "new-connection-id"; readonly sequence: number }
   | { readonly kind: "retire-connection-id"; readonly sequence: number }
-  | { readonly kind: "ack-frequency"; readonly sequence: number };
+  | { readonly kind: "ack-frequency"; readonly sequence: number }
+  | { readonly kind: "path-response"; readonly token: Uint8Array };
 
 /** What a packet carried beside stream data and acknowledgements, as the ledger remembers it. */
 export type Token = StreamToken | ControlToken;
@@ -75,9 +76,9 @@ export interface CoreOptions {
   readonly random: (size: number) => Uint8Array;
   readonly pool: BufferPool;
   readonly interfaceMtu: InterfaceMtu;
-  readonly localIds: LocalConnectionIds;
   /** What earlier connections learnt of paths; used if the configuration says so. */
   readonly memory?: PathMemory | undefined;
+  readonly localIds: LocalConnectionIds;
   /** A connection id that is free on this endpoint and leads to this connection from now on. */
   readonly newId: () => Uint8Array;
   /** The peer will not use this id any more. */
@@ -97,9 +98,9 @@ export class Core {
   readonly ackFrequency: AckFrequencyPolicy;
   readonly silence = new SilenceProbe();
   readonly congestion: CongestionController;
-  readonly pacer: Pacer;
   /** The controller again, if it resumes. */
   readonly carefulResume: CarefulResume | undefined;
+  readonly pacer: Pacer;
   readonly skippedNumbers: SkippedNumbers;
   readonly paths: Paths;
   readonly liveness: Liveness;
@@ -137,6 +138,8 @@ export class Core {
   isAsking = false;
   /** Number of the data packet whose frames are being handled. */
   arrivingNumber = 0;
+  /** The path on which it came, if it is known. */
+  arrivingPath: Path | undefined;
   /** Packets below this number have been repeated by the probes of the current timeout. */
   probedBelow = 0;
   /** Received datagrams that the owner has not taken. */
@@ -189,12 +192,12 @@ export class Core {
     this.congestion = createController(config.congestion, {
       mtu: BASE_DATAGRAM_SIZE,
       random: () => uniform(random),
+      memory: config.carefulResume ? options.memory : undefined,
     });
+    this.carefulResume = this.congestion instanceof CarefulResume ? this.congestion : undefined;
     this.pacer = new Pacer(BASE_DATAGRAM_SIZE);
     this.skippedNumbers = new SkippedNumbers(() => uniform(random));
-      memory: config.carefulResume ? options.memory : undefined,
     this.paths = new Paths(random);
-    this.carefulResume = this.congestion instanceof CarefulResume ? this.congestion : undefined;
     this.liveness = new Liveness({ linger: config.linger, keepalive: config.keepalive }, now);
   }
 

@@ -73,7 +73,7 @@ export function handleProbePacket(
         path?.respond(frame.token, arrival.size);
         break;
       case "path-response":
-        if (path !== undefined) core.paths.onResponse(path, frame.token, arrival.now);
+        onPathResponse(core, path, frame.token, arrival.now);
         break;
       case "close":
         onClose(core, frame);
@@ -128,8 +128,10 @@ function handleFrame(core: Core, frame: Frame, now: Instant): number {
     case "ping":
     case "extension":
       return 0;
-    case "path-challenge":
     case "path-response":
+      onPathResponse(core, core.arrivingPath, frame.token, now);
+      return 0;
+    case "path-challenge":
     case "observed-address":
       // Refused before: these belong into probe packets.
       return CLOSE_CODE.PROTOCOL_VIOLATION;
@@ -203,6 +205,7 @@ function settle(core: Core, packetNumber: number): void {
         core.remoteIds.onRetirementAcked(token.sequence);
         break;
       case "new-connection-id":
+      case "path-response":
         break;
       case "ack-frequency":
         core.ackFrequency.onAcked(token.sequence);
@@ -222,6 +225,11 @@ function onRetire(core: Core, sequence: number): number {
   core.retireId(retired);
   core.control.push({ kind: "new-connection-id", sequence: core.localIds.add(core.newId()) });
   return 0;
+}
+
+/** The peer returns a token that was sent to `path`. */
+function onPathResponse(core: Core, path: Path | undefined, token: Uint8Array, now: Instant): void {
+  if (path !== undefined) core.paths.onResponse(path, token, now);
 }
 
 function onDatagram(core: Core, data: Uint8Array): void {

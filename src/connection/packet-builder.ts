@@ -65,7 +65,7 @@ export function buildBatch(core: Core, keys: Keys, now: Instant): Transmit | und
   if (path === undefined || !mayCarryPackets(path)) return undefined;
   const hasData = hasSomethingToSay(core);
   const budget = hasData ? sendBudget(core, now) : 0;
-  if (budget === 0 && !core.acks.shouldAckNow(now)) return undefined;
+  if (budget === 0 && !(path.isProven && core.acks.shouldAckNow(now))) return undefined;
 
   const segmentSize = path.blackHole.isSuspected ? BASE_DATAGRAM_SIZE : core.datagramSize;
   const { sent: ledger } = core.recovery;
@@ -216,7 +216,8 @@ function buildDataPacket(
   const { sent: ledger } = core.recovery;
   ledger.begin(ledger.nextPacketNumber);
   writer.reset(buffer, start + HEADER_SIZE, start + limits.size - TAG_SIZE);
-  const hasAck = writeAck(core, now);
+  // Deviates from RFC 9000 §13.2.1: what is not acknowledged is repeated, and pays for the challenges that prove the path.
+  const hasAck = core.paths.active?.isProven === true && writeAck(core, now);
   const afterAck = writer.offset;
   if (limits.mayCarryData) {
     // A probe is answered at once, whatever the peer was asked to do otherwise (draft-ietf-quic-ack-frequency §7).
@@ -291,6 +292,8 @@ function controlFrame(core: Core, token: ControlToken): Frame | undefined {
       return core.remoteIds.isRetiring(token.sequence)
         ? { type: "retire-connection-id", sequence: token.sequence }
         : undefined;
+    case "path-response":
+      return { type: "path-response", token: token.token };
     case "ack-frequency": {
       const wish = core.ackFrequency.wish(token.sequence);
       return wish === undefined ? undefined : { type: "ack-frequency", ...wish };
@@ -339,7 +342,15 @@ export function requeue(core: Core, packetNumber: number): void {
 }
 
 function isControlToken(token: Token): token is ControlToken {
-  return token.kind === "new-connection-id" || token.kind === "retire-connection-id" || token.kind === "ack-frequency";
+  switch (token.kind) {
+    case "new-connection-id":
+    case "retire-connection-id":
+    case "ack-frequency":
+    case "path-response":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Notes a finished packet. `flags` are added to those that follow from its content. */

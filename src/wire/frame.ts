@@ -232,7 +232,7 @@ const RULES: Readonly<Record<FrameKind, FrameRule>> = {
   "new-connection-id": { space: "data", ackEliciting: true },
   "retire-connection-id": { space: "data", ackEliciting: true },
   "path-challenge": { space: "probe", ackEliciting: false },
-  "path-response": { space: "probe", ackEliciting: false },
+  "path-response": { space: "both", ackEliciting: true },
   close: { space: "both", ackEliciting: false },
   "immediate-ack": { space: "data", ackEliciting: true },
   "observed-address": { space: "probe", ackEliciting: false },

@@ -159,6 +159,17 @@ describe("amplification", () => {
     },
   );
 
+  test("CONN-12, CONN-13: the token may come in a data packet; nothing is acknowledged before", () => {
+    const adversary = Adversary.dial();
+    const acks = (seen: Parameters<typeof framesIn>[0]) => framesIn(seen).filter(({ type }) => type === "ack").length;
+    for (let round = 0; round < 5; round++) {
+      expect(acks(adversary.say("data", [{ type: "ping" }]))).toBe(0);
+      adversary.wait(1_000);
+      expect(acks(adversary.take())).toBe(0);
+    }
+    expect(acks(adversary.say("data", [{ type: "path-response", token: adversary.token }, { type: "ping" }]))).toBe(1);
+  });
+
   test("CONN-12: neither on another path, nor with another token", () => {
     const adversary = Adversary.dialFrom([elsewhere]);
     adversary.say("data", [{ type: "ping" }]);

@@ -46,8 +46,8 @@ describe("opening", () => {
     run.world.run({ for: 1_000 });
     expect(run.timeOf("dialer", "connected")).toBe(100);
     expect(run.timeOf("listener", "incoming")).toBe(150);
-    // INIT, PATH_RESPONSE, the announcement of stream 0 | RESP, ACK.
-    expect(run.hosts.dialer.counters.datagramsSent).toBe(3);
+    // INIT, the announcement of stream 0 with the proof of the path | RESP, ACK.
+    expect(run.hosts.dialer.counters.datagramsSent).toBe(2);
     expect(run.hosts.listener.counters.datagramsSent).toBe(2);
   });
 
@@ -65,7 +65,7 @@ describe("opening", () => {
   test("CONN-3: a lost announcement costs one probe timeout (RFC 9002 §6.2)", () => {
     const run = start({ delay: 50 });
     // After the first message, before the first flight.
-    run.world.at(60, () => run.hosts.listener.link.down.dropNext(2));
+    run.world.at(60, () => run.hosts.listener.link.down.dropNext(1));
     run.world.run({ for: 3_000 });
     // One sample of 100 ms from the handshake: 100 + 2 · 50 + 25.
     expect(run.timeOf("listener", "incoming")).toBe(100 + 225 + 50);

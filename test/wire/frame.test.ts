@@ -49,7 +49,7 @@ const TABLE: readonly { frame: Frame; type: number; spaces: string; ackEliciting
   },
   { frame: { type: "retire-connection-id", sequence: 0 }, type: 0x19, spaces: "D", ackEliciting: true },
   { frame: { type: "path-challenge", token: BYTES }, type: 0x1a, spaces: "P", ackEliciting: false },
-  { frame: { type: "path-response", token: BYTES }, type: 0x1b, spaces: "P", ackEliciting: false },
+  { frame: { type: "path-response", token: BYTES }, type: 0x1b, spaces: "D P", ackEliciting: true },
   {
     frame: { type: "close", application: false, code: 0, cause: 0, reason: "" },
     type: 0x1c,
