@@ -181,7 +181,10 @@ export class Ledbat implements CongestionController {
 
   /** Growth as a part of NewReno's (draft §4.2). */
   get #gain(): number {
-    return 1 / Math.min(MAX_GAIN_DIVISOR, Math.ceil((2 * TARGET) / this.#delay.base));
+    const { base } = this.#delay;
+    // Not every acknowledgement gives a sample; without one the least growth is the right one.
+    if (base === Number.POSITIVE_INFINITY) return 1 / MAX_GAIN_DIVISOR;
+    return 1 / Math.min(MAX_GAIN_DIVISOR, Math.ceil((2 * TARGET) / base));
   }
 
   /** Bytes of the acknowledged packets that were sent after the last reduction. */

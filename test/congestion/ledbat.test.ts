@@ -68,6 +68,12 @@ describe("growth (CC-50)", () => {
     expect(growth).toBeLessThan(1.05 / divisor);
   });
 
+  test("it is least while the round trip is not known", () => {
+    const sender = new Background(100);
+    sender.ack(100, sender.send(0, 2), { sample: undefined });
+    expect(sender.window).toBe(Math.floor(2 * MTU + (2 * MTU) / 16));
+  });
+
   test("there is none while the application sends too little (RFC 9002 §7.8)", () => {
     const sender = new Background(60);
     expect(sender.round(0, { isAppLimited: true })).toBe(0);
