@@ -34,6 +34,8 @@ export interface Bottleneck {
   readonly delay: number;
   /** Packets that may wait. */
   readonly queue: number;
+  /** Bytes that the wire adds to each packet, 0 by default. */
+  readonly framing?: number;
 }
 
 // Implementation
@@ -120,8 +122,8 @@ export class Flows {
 
   constructor(bottleneck: Bottleneck, flows: readonly FlowOptions[], seed: number | string = 1) {
     this.world = new World({ seed, traceTail: 0 });
-    const { rate, delay, queue } = bottleneck;
-    const link: LinkOptions = { bitsPerSecond: rate * 1e6, delay, queue: { packets: queue }, mtu: MTU };
+    const { rate, delay, queue, framing = 0 } = bottleneck;
+    const link: LinkOptions = { bitsPerSecond: rate * 1e6, delay, queue: { packets: queue }, framing, mtu: MTU };
     this.hosts = addHosts(this.world, {
       interfaceMtu: MTU,
       timerResolution: 1,

@@ -16,7 +16,8 @@ const PATTERN_SIZE = 65_521;
 const pattern = new Uint8Array(2 * PATTERN_SIZE + 65_536);
 for (let i = 0; i < pattern.length; i++) pattern[i] = ((i % PATTERN_SIZE) * 2_654_435_761) >>> 11;
 
-function expected(salt: number, offset: number, length: number): Uint8Array {
+/** The `length` bytes from `offset` on of the data that `salt` names; at most 65,536. Not to be written to. */
+export function expected(salt: number, offset: number, length: number): Uint8Array {
   const start = (salt + offset) % PATTERN_SIZE;
   return pattern.subarray(start, start + length);
 }
