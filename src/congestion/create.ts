@@ -16,7 +16,8 @@ export const CONGESTION_NAMES = ["bbr", "cubic", "new-reno", "background"] as co
 
 /**
  * Which controller a connection has: `"bbr"`, the default, follows the rate that the path delivers and is not stopped by
- * random loss; `"cubic"` does what kernels do, with HyStart++; `"new-reno"` is the plainest.
+ * random loss; `"cubic"` does what kernels do, with HyStart++; `"new-reno"` is the plainest;
+ * `"background"` uses what other traffic leaves.
  */
 export type CongestionName = (typeof CONGESTION_NAMES)[number];
 

@@ -103,7 +103,7 @@ export class Cubic implements ResumableController {
 
   /** Input: packets were acknowledged. */
   onAck(event: AckEvent): void {
-    const bytes = this.#bytesAfterReduction(event);
+    const bytes = this.#period.bytesSince(event);
     if (bytes === 0) return;
     this.#period.onAcked();
     if (this.#congestionWindow < this.#slowStartThreshold) this.#startSlowly(event, bytes);
@@ -209,20 +209,6 @@ export class Cubic implements ResumableController {
   }
 
   // Growth
-
-  /** Bytes of the acknowledged packets that were sent after the last reduction. */
-  #bytesAfterReduction({ packets, ledger, bytes }: AckEvent): number {
-    const [first] = packets;
-    // Fast path: send times ascend with the numbers.
-    if (first === undefined || !this.#period.covers(ledger.sentAt(first))) return bytes;
-    // RFC 9002 §7.3.2: no growth for packets from before the reduction.
-    let later = 0;
-    for (const packetNumber of packets) {
-      if (!ledger.isInFlightKind(packetNumber) || this.#period.covers(ledger.sentAt(packetNumber))) continue;
-      later += ledger.size(packetNumber);
-    }
-    return later;
-  }
 
   #startSlowly(event: AckEvent, bytes: number): void {
     const { packets, isAppLimited, rate } = event;

@@ -100,7 +100,7 @@ export class Ledbat implements CongestionController {
     const { now, rate, rtt } = event;
     if (rate.rtt !== undefined) this.#delay.onSample(rate.rtt, rtt.smoothed, now);
     this.#changePhase(now, rtt.smoothed);
-    const bytes = this.#bytesAfterReduction(event);
+    const bytes = this.#period.bytesSince(event);
     if (bytes === 0) return;
     this.#period.onAcked();
     switch (this.#phase.name) {
@@ -185,20 +185,6 @@ export class Ledbat implements CongestionController {
     // Not every acknowledgement gives a sample; without one the least growth is the right one.
     if (base === Number.POSITIVE_INFINITY) return 1 / MAX_GAIN_DIVISOR;
     return 1 / Math.min(MAX_GAIN_DIVISOR, Math.ceil((2 * TARGET) / base));
-  }
-
-  /** Bytes of the acknowledged packets that were sent after the last reduction. */
-  #bytesAfterReduction({ packets, ledger, bytes }: AckEvent): number {
-    const [first] = packets;
-    // Fast path: send times ascend with the numbers.
-    if (first === undefined || !this.#period.covers(ledger.sentAt(first))) return bytes;
-    // RFC 9002 §7.3.2: no growth for packets from before the reduction.
-    let later = 0;
-    for (const packetNumber of packets) {
-      if (!ledger.isInFlightKind(packetNumber) || this.#period.covers(ledger.sentAt(packetNumber))) continue;
-      later += ledger.size(packetNumber);
-    }
-    return later;
   }
 
   /** Slowdowns begin and end by time (draft §4.4). */

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Instant } from "../util/time.ts";
-import type { SpuriousLossEvent } from "./controller.ts";
+import type { AckEvent, SpuriousLossEvent } from "./controller.ts";
 
 /** The last recovery period of a controller; see the module's theory of operation. */
 export class RecoveryPeriod {
@@ -64,6 +64,19 @@ export class RecoveryPeriod {
   /** Whether a packet that was sent at that time belongs to the period. */
   covers(sentAt: Instant): boolean {
     return this.#startedAt !== undefined && sentAt <= this.#startedAt;
+  }
+
+  /** Bytes of the acknowledged packets that were sent after the reduction; others let nothing grow. */
+  bytesSince({ packets, ledger, bytes }: AckEvent): number {
+    const [first] = packets;
+    // Fast path: send times ascend with the numbers.
+    if (first === undefined || !this.covers(ledger.sentAt(first))) return bytes;
+    let later = 0;
+    for (const packetNumber of packets) {
+      if (!ledger.isInFlightKind(packetNumber) || this.covers(ledger.sentAt(packetNumber))) continue;
+      later += ledger.size(packetNumber);
+    }
+    return later;
   }
 
   /** Whether it has not ended yet. */
