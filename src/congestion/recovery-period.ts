@@ -68,7 +68,7 @@ export class RecoveryPeriod {
 
   /** Bytes of the acknowledged packets that were sent after the reduction; others let nothing grow. */
   bytesSince({ packets, ledger, bytes }: AckEvent): number {
-    const [first] = packets;
+    const first = packets[0];
     // Fast path: send times ascend with the numbers.
     if (first === undefined || !this.covers(ledger.sentAt(first))) return bytes;
     let later = 0;
