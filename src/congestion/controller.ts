@@ -51,6 +51,8 @@ export interface RateSampleView {
 export interface RttView {
   readonly hasSample: boolean;
   readonly latest: Duration;
+  /** The newest sample without the time for which the peer held the acknowledgement back (RFC 9002 §5.3). */
+  readonly adjusted: Duration;
   readonly min: Duration;
   readonly smoothed: Duration;
   readonly variance: Duration;

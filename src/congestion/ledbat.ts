@@ -98,7 +98,8 @@ export class Ledbat implements CongestionController {
   /** Input: packets were acknowledged. */
   onAck(event: AckEvent): void {
     const { now, rate, rtt } = event;
-    if (rate.rtt !== undefined) this.#delay.onSample(rate.rtt, rtt.smoothed, now);
+    // A peer that waits for more to acknowledge is no queue.
+    if (rate.rtt !== undefined) this.#delay.onSample(rtt.adjusted, rtt.smoothed, now);
     this.#changePhase(now, rtt.smoothed);
     const bytes = this.#period.bytesSince(event);
     if (bytes === 0) return;

@@ -22,6 +22,7 @@ const PROBE_VARIANCE_WEIGHT = 2;
 export class RttEstimator {
   #hasSample = false;
   #latest: Duration = 0;
+  #adjusted: Duration = 0;
   #min: Duration = 0;
   #smoothed: Duration = INITIAL_RTT;
   #variance: Duration = INITIAL_RTT / 2;
@@ -33,6 +34,7 @@ export class RttEstimator {
    */
   onSample(sample: Duration, ackDelay: Duration, order: "in-order" | "overtaking" = "in-order"): void {
     this.#latest = sample;
+    this.#adjusted = sample;
     if (!this.#hasSample) {
       // RFC 9002 §5.3: the first sample replaces the assumption.
       this.#hasSample = true;
@@ -45,6 +47,7 @@ export class RttEstimator {
     if (sample < this.#min && order === "in-order") this.#min = sample;
     // RFC 9002 §5.3: the ack delay is subtracted only while the result stays at or above min_rtt.
     const adjusted = sample >= this.#min + ackDelay ? sample - ackDelay : sample;
+    this.#adjusted = adjusted;
     // RFC 9002 §5.3: the variation is taken against the old smoothed value, so it goes first (order of the pseudocode).
     this.#variance = 0.75 * this.#variance + 0.25 * Math.abs(this.#smoothed - adjusted);
     this.#smoothed = 0.875 * this.#smoothed + 0.125 * adjusted;
@@ -60,6 +63,7 @@ export class RttEstimator {
   reset(initialRtt: Duration = INITIAL_RTT): void {
     this.#hasSample = false;
     this.#latest = 0;
+    this.#adjusted = 0;
     this.#min = 0;
     this.#smoothed = initialRtt;
     this.#variance = initialRtt / 2;
@@ -87,6 +91,11 @@ export class RttEstimator {
   /** The newest sample, 0 before the first. */
   get latest(): Duration {
     return this.#latest;
+  }
+
+  /** The newest sample without the time for which the peer held the acknowledgement back (adjusted_rtt). */
+  get adjusted(): Duration {
+    return this.#adjusted;
   }
 
   /** The smallest sample, 0 before the first. */

@@ -156,7 +156,7 @@ describe("observation (CC-61, RFC 9959 §4.1)", () => {
 
   test("the best of ten spans counts", () => {
     const observer = new CapacityObserver();
-    const rtt = { hasSample: true, latest: 100, min: 100, smoothed: 100, variance: 1 };
+    const rtt = { hasSample: true, latest: 100, adjusted: 100, min: 100, smoothed: 100, variance: 1 };
     const seen = (now: number, bytes: number) =>
       observer.onAck({ now: at(now), bytes, isAppLimited: false, rtt } as Parameters<typeof observer.onAck>[0]);
     seen(0, 0);

@@ -135,6 +135,16 @@ describe("delay by queues (CC-51)", () => {
     }
   });
 
+  test("time for which the peer holds acknowledgements back is no queue", () => {
+    const sender = settled(80, 100);
+    for (let i = 0; i < 5; i++) {
+      const before = sender.window;
+      sender.now += 80;
+      sender.ack(sender.now, sender.send(sender.now - 80, 80), { sample: 120, smoothed: 85, held: 25 });
+      expect(sender.window).toBeGreaterThan(before);
+    }
+  });
+
   test("two packets remain", () => {
     const sender = settled(80, 20);
     for (let i = 0; i < 40; i++) sender.round(500);

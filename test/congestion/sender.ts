@@ -19,6 +19,8 @@ export interface AckFacts {
   /** Its minimum, in ms; 100 unless given. */
   readonly min?: number;
   readonly bytesInFlight?: number;
+  /** For how long the peer held the acknowledgement back, in ms; 0 unless given. */
+  readonly held?: number;
 }
 
 /** See the module's description. */
@@ -59,9 +61,16 @@ export class Sender<Controller extends CongestionController> {
   }
 
   ack(now: number, packets: readonly number[], facts: AckFacts = {}): void {
-    const { isAppLimited = false, smoothed = 100, min = 100, bytesInFlight = 0 } = facts;
+    const { isAppLimited = false, smoothed = 100, min = 100, bytesInFlight = 0, held = 0 } = facts;
     const sample = "sample" in facts ? facts.sample : 100;
-    const rtt: RttView = { hasSample: true, latest: sample ?? 100, min, smoothed, variance: 10 };
+    const rtt: RttView = {
+      hasSample: true,
+      latest: sample ?? 100,
+      adjusted: (sample ?? 100) - held,
+      min,
+      smoothed,
+      variance: 10,
+    };
     this.controller.onAck({
       now: now as Instant,
       packets,

@@ -45,6 +45,7 @@ describe("round-trip time (RFC 9002 §5)", () => {
     const rtt = new RttEstimator();
     rtt.onSample(100, 0);
     rtt.onSample(row.sample, row.ackDelay);
+    expect(rtt.adjusted).toBe(row.adjusted);
     expect(rtt.smoothed).toBe(0.875 * 100 + 0.125 * row.adjusted);
     expect(rtt.variance).toBe(0.75 * 50 + 0.25 * Math.abs(100 - row.adjusted));
     expect(rtt.min).toBe(Math.min(100, row.sample));

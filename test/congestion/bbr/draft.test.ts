@@ -396,7 +396,7 @@ describe("the window", () => {
       bytes: MTU,
       bytesInFlight: 0,
       isAppLimited: false,
-      rtt: { hasSample: true, latest: 100, min: 100, smoothed: 100, variance: 1 },
+      rtt: { hasSample: true, latest: 100, adjusted: 100, min: 100, smoothed: 100, variance: 1 },
       rate,
     });
     expect(controller.congestionWindow).toBeGreaterThanOrEqual(before);
