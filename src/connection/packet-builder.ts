@@ -310,15 +310,21 @@ function writeDatagrams(core: Core): void {
   }
 }
 
-/** A probe without new data repeats the oldest data in flight, if there is any (RFC 9002 §6.2.4). */
+/** A probe without new data repeats the oldest packet in flight that carries anything to repeat (RFC 9002 §6.2.4). */
 function repeatOldest(core: Core): void {
   const { sent: ledger } = core.recovery;
-  const repeated = ledger.nextInFlight(core.probedBelow) ?? core.recovery.oldestInFlight;
-  if (repeated !== undefined && ledger.streamRangeCount(repeated) > 0) {
-    core.probedBelow = repeated + 1;
-    requeue(core, repeated);
-    core.streams.fill(writer, ledger);
-  }
+  let repeated = ledger.nextInFlight(core.probedBelow) ?? core.recovery.oldestInFlight;
+  while (repeated !== undefined && !carriesContent(core, repeated)) repeated = ledger.nextInFlight(repeated + 1);
+  if (repeated === undefined) return;
+  core.probedBelow = repeated + 1;
+  requeue(core, repeated);
+  // All of it: what stays behind would be new to the next probe, and take the place of the next packet.
+  writeControl(core);
+  core.streams.fill(writer, ledger);
+}
+
+function carriesContent({ recovery: { sent: ledger } }: Core, packetNumber: number): boolean {
+  return ledger.streamRangeCount(packetNumber) > 0 || ledger.tokens(packetNumber).length > 0;
 }
 
 /** Lets the content of a packet be sent again, without calling the packet lost. */

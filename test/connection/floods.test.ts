@@ -55,10 +55,11 @@ describe.each(ROLES)("floods of the %s", (role) => {
     for (let sequence = 3; sequence < 200; sequence++) {
       const seen = adversary.say("data", [newId(sequence, sequence)]);
       adversary.wait(30);
-      const retired = framesIn([...seen, ...adversary.takeHeld()]).filter(
-        ({ type }) => type === "retire-connection-id",
-      );
-      expect(retired.length).toBe(sequence === 3 ? 3 : 1);
+      // Probes repeat them.
+      const retired = new Set<number>();
+      for (const frame of framesIn([...seen, ...adversary.takeHeld()]))
+        if (frame.type === "retire-connection-id") retired.add(frame.sequence);
+      expect(retired.size).toBe(sequence === 3 ? 3 : 1);
       adversary.acknowledge(seen.at(-1)!.packetNumber);
     }
     expect(adversary.connection.state).toBe("open");

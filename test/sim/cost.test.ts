@@ -70,6 +70,17 @@ describe("opening", () => {
     // One sample of 100 ms from the handshake: 100 + 2 · 50 + 25.
     expect(run.timeOf("listener", "incoming")).toBe(100 + 225 + 50);
   });
+
+  test("REC-30: a first flight that is lost whole costs one probe timeout, the second packet of it too", () => {
+    const run = start({ delay: 50 });
+    run.world.at(60, () => run.hosts.listener.link.down.dropNext(2));
+    run.world.run({ until: () => run.initiator.state === "open", for: 1_000 });
+    run.initiator.write(0, new Uint8Array(100));
+    run.world.wake(run.hosts.dialer);
+    run.world.run({ for: 3_000 });
+    expect(run.hosts.listener.link.down.counters.scripted).toBe(2);
+    expect(run.timeOf("listener", "readable")).toBe(100 + 225 + 50);
+  });
 });
 
 describe("transfer", () => {
