@@ -96,6 +96,26 @@ describe.each(SEEDS)("seed %i", (seed) => {
       programs.world.run({ for: 10_000 });
       expect(programs.accepted).toHaveLength(1);
     });
+
+    test("CONN-13: while the client's datagrams 2 to 7 are lost, the server sends no more than it has got", () => {
+      const programs = new Programs({ seed });
+      const { toServer, toClient } = programs;
+      toServer.filter = () => (toServer.counters.sent >= 2 && toServer.counters.sent <= 7 ? "drop" : "pass");
+      let mostPerByte = 0;
+      toClient.filter = () => {
+        // The client's second datagram that arrives is what proves where it is.
+        const isProven = toServer.counters.delivered > 1;
+        const share = toClient.counters.bytesSent / toServer.counters.bytesDelivered;
+        if (!isProven) mostPerByte = Math.max(mostPerByte, share);
+        return "pass";
+      };
+      const download = programs.finish(programs.start([5 * KB]), TIMEOUT);
+      expect(toServer.counters.scripted).toBe(6);
+      expect(mostPerByte).toBeGreaterThan(0);
+      expect(mostPerByte).toBeLessThanOrEqual(1);
+      // Three probe timeouts of 85 ms, doubled twice, on top of three round trips.
+      expect(download.elapsed).toBeLessThan(1_000);
+    });
   });
 
   describe("transfers", () => {
@@ -120,6 +140,13 @@ describe.each(SEEDS)("seed %i", (seed) => {
 
     test("2, 3 and 5 MB at once share the link without loss of time", () => {
       expect(fetched(seed, [2 * MB, 3 * MB, 5 * MB]).download.elapsed).toBeLessThan(10_000);
+    });
+
+    test("windows of 32 KB for a stream and 64 KB for all, as they are at first, cost less than a tenth of a second", () => {
+      const sizes = [2 * MB, 3 * MB, 5 * MB];
+      const usual = fetched(seed, sizes).download.elapsed;
+      const config = { maxData: 64 * KB, maxStreamData: 32 * KB };
+      expect(fetched(seed, sizes, { config }).download.elapsed).toBeLessThan(usual + 100);
     });
 
     test("1,999 answers of 32 bytes, 1,000 streams at once: four round trips or so", () => {
