@@ -69,9 +69,12 @@ export class WindowedFilter {
       return;
     }
     if (this.#secondAt === this.#bestAt && at - this.#bestAt > this.#window / 4) {
-      // A quarter of the window passed without a second choice: take one from the second quarter.
-      this.#second = this.#third = sample;
-      this.#secondAt = this.#thirdAt = at;
+      // A quarter of the window passed without a second choice. The third may be younger, and then it is better than this.
+      const hasYounger = this.#thirdAt > this.#secondAt;
+      this.#second = hasYounger ? this.#third : sample;
+      this.#secondAt = hasYounger ? this.#thirdAt : at;
+      this.#third = sample;
+      this.#thirdAt = at;
     } else if (this.#thirdAt === this.#secondAt && at - this.#secondAt > this.#window / 2) {
       // Half of the window passed without a third choice: take one from the last half.
       this.#third = sample;

@@ -38,6 +38,12 @@ test("the smallest sample counts for a minimum", () => {
   expect(values).toEqual([3, 3, 3, 6]);
 });
 
+test("a runner-up of the last half is not lost when the second choice is renewed", () => {
+  const filter = new WindowedFilter("min", 4);
+  for (const [at, sample] of [0, 1, 1, 2, 2, 2, 3, 3].entries()) filter.update(sample, at);
+  expect(filter.value).toBe(2);
+});
+
 test("after a gap longer than the window only the new sample counts", () => {
   const filter = new WindowedFilter("max", 10);
   filter.update(100, 0);
