@@ -19,6 +19,7 @@ import { bothDirections, type DuplexLinkOptions } from "./link-options.ts";
 import type { Nat } from "./nat.ts";
 import type { Network, NetworkNode } from "./network.ts";
 import { DEFAULT_TTL, Packet } from "./packet.ts";
+import { Processor, type ProcessorOptions } from "./processor.ts";
 import { SimulationError } from "./simulation-error.ts";
 import { Task } from "./timeline.ts";
 
@@ -42,6 +43,8 @@ export interface HostOptions<M extends Machine<unknown>> {
    * serve what is overdue. By default they are exact.
    */
   readonly timerResolution?: Duration;
+  /** Time that it takes to handle datagrams; by default none. */
+  readonly processor?: ProcessorOptions;
   /** The pool that the machine takes its buffers from; that of the world by default. */
   readonly pool?: BufferPool;
   /**
@@ -88,6 +91,9 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
   /** By socket id; `undefined` once closed. */
   readonly #sockets: (Address | undefined)[] = [];
   readonly #held: Arrival[] = [];
+  readonly #processor: Processor;
+  /** What has come while the processor was busy. */
+  readonly #backlog: Packet[] = [];
   #isStopped = false;
 
   constructor(
@@ -102,6 +108,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     this.#network = network;
     this.#pool = options.pool ?? context.pool;
     this.#wake = context.wake;
+    this.#processor = new Processor(environment.timeline, options.processor, () => this.#resume());
     const { up, down } = bothDirections(options.link ?? {});
     this.link = {
       up: new Link({
@@ -174,11 +181,13 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
 
   /** Called by the world after an input or a command: takes all that the machine has to say. */
   pump(): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || !this.#processor.take()) return;
     this.#serveOverdue();
     for (let round = 0; round < MAX_ROUNDS_PER_PUMP; round++) {
       this.#sendAll();
-      if (!this.#takeEvents()) return;
+      if (this.#takeEvents()) continue;
+      this.#processor.yield();
+      return;
     }
     throw new SimulationError("livelock", `${this.name}: events and reactions to them do not end`);
   }
@@ -187,6 +196,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
   serveTimer(): void {
     if (this.#isStopped) return;
     const now = this.#environment.timeline.now;
+    this.#processor.take();
     this.#environment.trace.note("timer", this.name, "");
     this.machine.handleTimeout(now);
     this.#sendAll();
@@ -207,9 +217,10 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     if (next !== undefined && !Number.isFinite(next)) {
       throw new SimulationError("contract", `${this.name}: nextTimeout() is ${next}`);
     }
+    if (next === undefined) return undefined;
     const { timerResolution } = this.#options;
-    if (next === undefined || timerResolution === undefined) return next;
-    return (Math.ceil(next / timerResolution) * timerResolution) as Instant;
+    const fires = timerResolution === undefined ? next : Math.ceil(next / timerResolution) * timerResolution;
+    return this.#processor.serviceTime(fires as Instant);
   }
 
   /** Called by the coalescing task: hands over what was held. */
@@ -221,7 +232,18 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
     this.#wake(this);
   }
 
+  /** The processor is free again: deals with all that has come meanwhile. */
+  #resume(): void {
+    for (const packet of this.#backlog.splice(0)) this.#receive(packet);
+    this.#wake(this);
+  }
+
   #receive(packet: Packet): void {
+    if (!this.#processor.take()) {
+      this.#backlog.push(packet);
+      return;
+    }
+    this.#processor.work();
     const via = this.#socketAt(packet.to);
     if (via === -1) {
       this.#environment.trace.packet("drop", this.name, "no socket", packet);
@@ -297,6 +319,7 @@ export class Host<M extends Machine<unknown> = Machine<unknown>> implements Netw
       const packet = new Packet({ id, from, to, payload: segment, ttl: ttl ?? DEFAULT_TTL });
       this.#environment.trace.packet("send", this.name, "", packet);
       this.counters.datagramsSent += 1;
+      this.#processor.work();
       this.link.up.send(packet);
     }
     payload.fill(POISON);

@@ -52,6 +52,7 @@ export { BEHAVIORS, type Behavior, type NatCounters, type NatMapping, type NatOp
 export type { Network } from "./network.ts";
 export type { Packet } from "./packet.ts";
 export type { PortAllocation } from "./port-allocator.ts";
+export type { ProcessorOptions } from "./processor.ts";
 export { Rng } from "./rng.ts";
 export { SimulationError, type SimulationFailure } from "./simulation-error.ts";
 export { simulationSeed, simulationSeeds, type Variables } from "./simulation-seed.ts";

@@ -8,7 +8,13 @@ import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
 import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import { keyPairFromSeed } from "../../src/crypto/primitives.ts";
-import { address, type DuplexLinkOptions, type Host, type World } from "../../src/testing/index.ts";
+import {
+  address,
+  type DuplexLinkOptions,
+  type Host,
+  type ProcessorOptions,
+  type World,
+} from "../../src/testing/index.ts";
 import type { TicketFields } from "../../src/ticket/ticket.ts";
 import type { OpenTrace } from "../../src/trace/sink.ts";
 
@@ -19,6 +25,8 @@ export interface HostsOptions {
   readonly interfaceMtu?: number;
   /** As in the options of a host, for both: timers are exact unless given. */
   readonly timerResolution?: number;
+  /** As in the options of a host, for both: nothing takes time unless given. */
+  readonly processor?: ProcessorOptions;
   /** Link of the listener; the dialer's is perfect unless given. */
   readonly link?: DuplexLinkOptions;
   readonly dialerLink?: DuplexLinkOptions;
@@ -58,6 +66,7 @@ export function addHosts(world: World, options: HostsOptions = {}): Hosts {
       addresses: [address(host, 4_433)],
       ...(link === undefined ? {} : { link }),
       ...(options.timerResolution === undefined ? {} : { timerResolution: options.timerResolution }),
+      ...(options.processor === undefined ? {} : { processor: options.processor }),
       onEvent: (event) => options.onEvent?.(name, event),
     });
   const listener = addHost("listener", "198.51.100.1", options.link);
