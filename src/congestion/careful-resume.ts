@@ -108,9 +108,9 @@ export class CarefulResume implements CongestionController {
   }
 
   /** Input: the connection goes on over another path. */
-  onPathChange(): void {
+  onPathChange(now: Instant): void {
     // RFC 9959 §3.2 and §3.3: what is known, and what is being measured, belongs to the other one.
-    if (this.#isOnTrial) this.#retreat();
+    if (this.#isOnTrial) this.#retreat(now);
     else if (this.#phase.name !== "safe-retreat") this.#phase = { name: "idle" };
     this.#isElsewhere = true;
   }
@@ -133,7 +133,7 @@ export class CarefulResume implements CongestionController {
     this.#pipeSize += event.bytes;
     const { packets, now, rtt } = event;
     const largest = packets[packets.length - 1] ?? -1;
-    if (this.#retreatIfCongested()) return;
+    if (this.#retreatIfCongested(now)) return;
     const phase = this.#phase;
     switch (phase.name) {
       case "idle":
@@ -143,7 +143,7 @@ export class CarefulResume implements CongestionController {
         break;
       case "unvalidated":
         // RFC 9959 §3.3: a round trip that is too short shows that the path has changed.
-        if (rtt.min <= phase.facts.rtt * MIN_RTT_SHARE) this.#retreat();
+        if (rtt.min <= phase.facts.rtt * MIN_RTT_SHARE) this.#retreat(now);
         else if (largest >= phase.firstNumber || now >= phase.until) this.#endJump(phase.facts, event.bytesInFlight);
         break;
       case "validating":
@@ -167,7 +167,7 @@ export class CarefulResume implements CongestionController {
     this.#hasLoss = true;
     // RFC 9959 §3.2: nothing to resume on a path that loses already; RFC 9959 §3.6: the controller has collapsed.
     if (this.#phase.name === "reconnaissance" || event.isPersistent) this.#stop();
-    else this.#retreatIfCongested();
+    else this.#retreatIfCongested(event.now);
   }
 
   /** Input: packets that were deemed lost have arrived. */
@@ -179,7 +179,7 @@ export class CarefulResume implements CongestionController {
   onCongestionMark(event: CongestionMarkEvent): void {
     this.#inner.onCongestionMark(event);
     if (this.#phase.name === "reconnaissance") this.#stop();
-    else if (this.#isOnTrial) this.#retreat();
+    else if (this.#isOnTrial) this.#retreat(event.now);
   }
 
   /** Input: the path's packet size changed. */
@@ -274,14 +274,14 @@ export class CarefulResume implements CongestionController {
     this.#stop();
   }
 
-  #retreatIfCongested(): boolean {
+  #retreatIfCongested(now: Instant): boolean {
     if (!this.#isOnTrial || !this.#hasLoss || this.#inner.isStarting) return false;
-    this.#retreat();
+    this.#retreat(now);
     return true;
   }
 
-  #retreat(): void {
-    this.#inner.retreat();
+  #retreat(now: Instant): void {
+    this.#inner.retreat(now);
     // RFC 9959 §3.5. What was known has been taken out of the memory already.
     const window = Math.max(Math.floor(this.#pipeSize * RETREAT_SHARE), MINIMUM_WINDOW_PACKETS * this.#mtu);
     this.#phase = { name: "safe-retreat", lastNumber: this.#lastNumber, window };

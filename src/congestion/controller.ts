@@ -155,7 +155,7 @@ export interface ResumableController extends CongestionController {
   /** Command: goes on from this window, which is in use already. */
   resume(window: number): void;
   /** Command: going ahead has met congestion; what is measured until it is settled is not to be believed. */
-  retreat(): void;
+  retreat(now: Instant): void;
   /** Command: all of it has left the path. Goes on from this window; `pipeSize` bytes of it have arrived. */
   settle(window: number, pipeSize: number): void;
 }

@@ -499,7 +499,7 @@ export class ConnectionMachine implements HasDeadline {
   #moveTo(path: Path, now: Instant): void {
     const { paths } = this.#core;
     if (this.role === "responder" && paths.active !== path) {
-      if (paths.active?.remote.host !== path.remote.host) this.#core.carefulResume?.onPathChange();
+      if (paths.active?.remote.host !== path.remote.host) this.#core.carefulResume?.onPathChange(now);
       paths.activate(path);
       this.#core.trace?.onPath(path.remote);
       this.#core.events.push({ type: "path", path: pathInfoOf(this.#core, path) });

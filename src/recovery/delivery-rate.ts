@@ -121,15 +121,16 @@ export class DeliveryRate<Token> implements DeliveryState {
   }
 
   /** Input: all packets of the acknowledgement were reported; completes {@link sample}. */
-  onAckEnd(minRtt: Duration): void {
+  onAckEnd(minRtt: Duration, arrival: "in-order" | "overtaking" = "in-order"): void {
     if (this.#appLimitedUntil > 0 && this.#delivered > this.#appLimitedUntil) this.#appLimitedUntil = 0;
     const sample = this.sample;
     if (!sample.hasData) return;
     sample.lost = this.#lost - this.#sent.lostWhenSent(sample.lastAcked);
     sample.interval = Math.max(sample.sendElapsed, sample.ackElapsed);
     sample.delivered = this.#delivered - sample.priorDelivered;
-    // Acknowledgements of one round trip cannot arrive faster than that unless they were compressed on the way.
-    if (sample.interval < minRtt || sample.interval === 0) return;
+    // Acknowledgements of one round trip cannot arrive faster than that unless they were compressed on the way. One that
+    // overtook others also tells what they would have told, before its time.
+    if (sample.interval < minRtt || sample.interval === 0 || arrival === "overtaking") return;
     sample.deliveryRate = sample.delivered / sample.interval;
   }
 

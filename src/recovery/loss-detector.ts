@@ -158,7 +158,7 @@ export class LossDetector<Token> {
     this.#measureRtt(ack, now, arrival);
     this.#observeReordering(largestBefore, now);
     this.#detectLost(now);
-    this.#delivery.onAckEnd(this.rtt.min);
+    this.#delivery.onAckEnd(this.rtt.min, arrival);
     this.ackEvent.isAppLimited = this.#delivery.isAppLimited;
     this.ackEvent.bytesInFlight = this.sent.bytesInFlight;
     this.#probes.onAcked();

@@ -245,7 +245,7 @@ describe("reconnaissance (CC-62, RFC 9959 §3.2)", () => {
   test("another path is another path", () => {
     const sender = new Resumed();
     sender.fill();
-    sender.controller.onPathChange();
+    sender.controller.onPathChange(at(sender.now));
     for (let i = 0; i < 10; i++) sender.arrive(1);
     expect(sender.state).toBe("slow-start");
   });
@@ -346,7 +346,7 @@ describe("safe retreat (CC-64, RFC 9959 §3.5)", () => {
       const before = sender.inFlight - 30;
       if (reason === "loss") sender.drop();
       if (reason === "mark") sender.mark(sender.now + 1, sender.now);
-      if (reason === "path") sender.controller.onPathChange();
+      if (reason === "path") sender.controller.onPathChange(at(sender.now));
       if (reason === "rtt") sender.arrive(1, { min: 49 });
       expect(sender.state, reason).toBe("safe-retreat");
       expect(sender.window / MTU, reason).toBeCloseTo((before + (reason === "rtt" ? 1 : 0)) / 2, 1);
@@ -405,7 +405,7 @@ describe("BBR (CC-65, RFC 9959 §C)", () => {
 
   test("after a retreat it drains and goes on below what arrived", () => {
     const bbr = new Bbr({ mtu: MTU, random: () => 0.5 });
-    bbr.retreat();
+    bbr.retreat(at(0));
     expect(bbr.isStarting).toBe(false);
     bbr.settle(50 * MTU, 100 * MTU);
     expect(bbr.snapshot()).toMatchObject({

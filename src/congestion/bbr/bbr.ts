@@ -12,6 +12,7 @@
  *
  * @module
  */
+import type { Instant } from "../../util/time.ts";
 import type {
   AckEvent,
   CongestionMarkEvent,
@@ -24,12 +25,12 @@ import type {
 import { initialWindow } from "../new-reno.ts";
 import { BbrCore, type Sample } from "./core.ts";
 import { checkDrainDone, enterDrain } from "./drain.ts";
-import { BETA, PACING_MARGIN, PROBE_RTT_WINDOW_GAIN, STARTUP_PACING_GAIN } from "./parameters.ts";
+import { BETA, FULL_PIPE_QUEUE, PACING_MARGIN, PROBE_RTT_WINDOW_GAIN, STARTUP_PACING_GAIN } from "./parameters.ts";
 import { onTooHigh, updateProbeBw } from "./probe-bw.ts";
 import { checkProbeRtt, checkProbeRttDone } from "./probe-rtt.ts";
 import { adaptShortterm } from "./shortterm.ts";
 import { checkStartupDone } from "./startup.ts";
-import { LossEpisode } from "./undo.ts";
+import { LossEpisodes } from "./undo.ts";
 
 /** What a {@link Bbr} needs. */
 export interface BbrOptions {
@@ -43,7 +44,7 @@ export interface BbrOptions {
 export class Bbr implements ResumableController {
   readonly name = "bbr";
   readonly #core: BbrCore;
-  readonly #episode = new LossEpisode();
+  readonly #episodes = new LossEpisodes();
 
   constructor({ mtu, random }: BbrOptions) {
     this.#core = new BbrCore({ mtu, random, initialWindow: initialWindow(mtu) });
@@ -71,7 +72,7 @@ export class Bbr implements ResumableController {
     core.delivered = rate.priorDelivered + rate.delivered;
     const sample = core.sampleOf(event);
     this.#updateModel(sample, rate.rtt);
-    this.#episode.onAcked(core, ledger.sentAt(packets[packets.length - 1] ?? rate.lastAcked));
+    this.#episodes.onAcked(core, ledger.sentAt(packets[packets.length - 1] ?? rate.lastAcked));
     // "InitPacingRate", once there is a round trip to spread the first window over.
     if (core.pacingRate === undefined && event.rtt.hasSample) {
       core.pacingRate = (STARTUP_PACING_GAIN * core.initialWindow) / event.rtt.smoothed;
@@ -84,20 +85,20 @@ export class Bbr implements ResumableController {
   onLoss(event: LossEvent): void {
     const core = this.#core;
     const { ledger, now } = event;
-    this.#episode.onLost(core, event.packets.length, event.newestSentAt, now);
+    this.#episodes.onLost(core, event.packets.length, event);
     let lost = event.lost - event.bytes;
     for (const packetNumber of event.packets) {
       if (!ledger.isInFlightKind(packetNumber)) continue;
       const size = ledger.size(packetNumber);
       lost += size;
-      core.losses.onLost(packetNumber, size, event.delivered);
+      core.losses.onLost({ packetNumber, sentAt: ledger.sentAt(packetNumber), size }, event.delivered);
       if (!core.isProbeSample) continue;
       const inflight = ledger.inFlightWhenSent(packetNumber);
       const lostSince = lost - ledger.lostWhenSent(packetNumber);
       if (!core.losses.isTooHigh(lostSince, inflight)) continue;
       const at = { inflight: this.#inflightAtLoss(inflight - size, lostSince - size), now };
       if (onTooHigh(core, { ...at, isAppLimited: ledger.isAppLimited(packetNumber) })) {
-        this.#episode.leftPhase = "probe-bw-up";
+        this.#episodes.onPhaseLeft("probe-bw-up");
       }
     }
     // "OnEnterRTO"
@@ -106,8 +107,12 @@ export class Bbr implements ResumableController {
 
   /** Input: packets that were deemed lost have arrived. */
   onSpuriousLoss(event: SpuriousLossEvent): void {
-    for (const packetNumber of event.packets)
-      this.#episode.onArrivedLate(this.#core, event.ledger.lostAt(packetNumber));
+    const core = this.#core;
+    for (const packetNumber of event.packets) {
+      const lostAt = event.ledger.lostAt(packetNumber);
+      core.losses.onArrivedLate(event.ledger.size(packetNumber), lostAt);
+      this.#episodes.onArrivedLate(core, lostAt);
+    }
   }
 
   /** Input: the peer reports marks of congestion, which count like loss ("ECN"). */
@@ -120,8 +125,16 @@ export class Bbr implements ResumableController {
 
   /** Input: the path's packet size changed. */
   onMtuChange(mtu: number): void {
-    this.#core.mtu = mtu;
-    this.#core.window = Math.max(this.#core.window, this.#core.minWindow);
+    const core = this.#core;
+    const growth = initialWindow(mtu) / core.initialWindow;
+    core.mtu = mtu;
+    core.initialWindow = initialWindow(mtu);
+    // RFC 9002 §7.2: the initial window is that of the new size. Once there are measurements, they tell what may leave.
+    if (core.delivered < core.initialWindow) {
+      core.window *= growth;
+      if (core.pacingRate !== undefined) core.pacingRate *= growth;
+    }
+    core.window = Math.max(core.window, core.minWindow);
   }
 
   // Commands
@@ -132,13 +145,13 @@ export class Bbr implements ResumableController {
   }
 
   /** Command: the jump of careful resume has met congestion (RFC 9959 §C.3). */
-  retreat(): void {
+  retreat(now: Instant): void {
     const core = this.#core;
     core.isRetreating = true;
-    this.#episode.leftPhase = undefined;
+    this.#episodes.forgetPhases();
     if (core.phase === "startup") {
       core.fullPipe.wasReached = true;
-      enterDrain(core);
+      enterDrain(core, now);
     }
   }
 
@@ -183,29 +196,34 @@ export class Bbr implements ResumableController {
     const core = this.#core;
     const { losses, rounds, path, fullPipe } = core;
     losses.onAck(sample, sample.newlyAcked, rtt);
-    rounds.onAck(sample.priorDelivered, core.delivered);
+    rounds.onAck({ deliveryRate: sample.deliveryRate, priorDelivered: sample.priorDelivered, rtt }, core.delivered);
+    fullPipe.onSample(sample.deliveryRate);
     if (rounds.hasStarted) core.roundsSinceProbe += 1;
     // RFC 9959 §C.3: what is measured after a jump that went too far is not to be believed.
     if (core.phase !== "drain") core.isRetreating = false;
-    const isNew = sample.deliveryRate >= path.maxBandwidth || !sample.isAppLimited;
-    if (isNew && !core.isRetreating) path.onDeliveryRate(sample.deliveryRate);
+    const isTelling = sample.deliveryRate > 0 && (sample.deliveryRate >= path.maxBandwidth || !sample.isAppLimited);
+    if (isTelling && !core.isRetreating) path.onDeliveryRate(sample.deliveryRate);
     if (losses.isRoundOver) adaptShortterm(core);
     if (!fullPipe.wasReached && rounds.hasStarted) path.forgetAggregation();
     path.onAcked(sample.newlyAcked, { now: sample.now, round: rounds.count, window: core.window });
-    if (rounds.hasStarted && !sample.isAppLimited) fullPipe.onRound(sample.deliveryRate);
-    if (checkStartupDone(core)) this.#episode.leftPhase = "startup";
+    if (rounds.hasStarted) {
+      const hasQueue = (rounds.shortestRtt ?? 0) > FULL_PIPE_QUEUE * path.minRtt;
+      fullPipe.onRound({ isTelling: !sample.isAppLimited, hasQueue });
+    }
+    if (checkStartupDone(core, sample.now)) this.#episodes.onPhaseLeft("startup");
     checkDrainDone(core, sample);
     updateProbeBw(core, sample);
-    path.onRtt(rtt, sample.now);
-    checkProbeRtt(core, sample, this.#episode.isRecovering);
-    losses.onAckEnd(sample);
+    path.onRtt(rtt, { now: sample.now, isFilling: core.phase === "startup" });
+    checkProbeRtt(core, sample, this.#episodes.isRecovering);
+    losses.onAckEnd(sample, sample.now);
     path.bandwidth = Math.min(path.maxBandwidth, core.bandwidthShortterm);
   }
 
   /** "SetPacingRateWithGain": before the pipe was full once, rates may be too low for want of data, and only rise. */
   #setPacingRate(gain: number): void {
     const core = this.#core;
-    const rate = gain * core.path.bandwidth * (1 - PACING_MARGIN);
+    // What the path loses by itself does not arrive, so that much more has to leave.
+    const rate = (gain * core.path.bandwidth * (1 - PACING_MARGIN)) / (1 - core.losses.ambientLoss);
     if (core.fullPipe.wasReached || rate > (core.pacingRate ?? Number.POSITIVE_INFINITY)) core.pacingRate = rate;
   }
 

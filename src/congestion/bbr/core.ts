@@ -13,6 +13,7 @@ import {
   HEADROOM,
   MAX_TURN_PACKETS,
   MIN_PIPE_PACKETS,
+  STARTUP_EXTRA_SHARE,
   STARTUP_PACING_GAIN,
   TURN_TIME,
   UP_EXTRA_PACKETS,
@@ -51,7 +52,7 @@ export interface Sample {
 export class BbrCore {
   readonly random: () => number;
   mtu: number;
-  readonly initialWindow: number;
+  initialWindow: number;
   phase: Phase = "startup";
   pacingGain = STARTUP_PACING_GAIN;
   windowGain = WINDOW_GAIN;
@@ -167,14 +168,19 @@ export class BbrCore {
 
   /** Most bytes in flight if nothing is wrong ("UpdateMaxInflight"). */
   get maxInflight(): number {
-    return this.#withTurns(this.#multiple(this.windowGain) + this.path.extraAcked);
+    let bunched = this.path.extraAcked;
+    // CC-27: while the rate grows, more is always acknowledged than was expected, whether or not in bunches.
+    if (this.phase === "startup") bunched = Math.min(bunched, this.#multiple(STARTUP_EXTRA_SHARE));
+    return this.#withTurns(this.#multiple(this.windowGain) + bunched);
   }
 
   /** The longterm bound without the part that is left to others ("InflightWithHeadroom"). */
   get inflightWithHeadroom(): number {
     const bound = this.inflightLongterm;
     if (bound === Number.POSITIVE_INFINITY) return bound;
-    return Math.max(bound - Math.max(this.mtu, HEADROOM * bound), this.minWindow);
+    // Others need room in the queue. What the path itself holds would go unused if it was left to them.
+    const product = Math.min(bound, this.path.bandwidthDelayProduct ?? 0);
+    return Math.max(bound - Math.max(this.mtu, HEADROOM * bound), product, this.minWindow);
   }
 
   /** Bytes that we want in flight: what the path holds, unless congestion has cut the window ("TargetInflight"). */

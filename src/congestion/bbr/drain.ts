@@ -3,12 +3,14 @@
  *
  * @module
  */
+import type { Instant } from "../../util/time.ts";
 import type { BbrCore, Sample } from "./core.ts";
 import { DRAIN_PACING_GAIN, DRAIN_ROUNDS, WINDOW_GAIN } from "./parameters.ts";
 import { enterProbeBw } from "./probe-bw.ts";
 
 /** "EnterDrain". */
-export function enterDrain(core: BbrCore): void {
+export function enterDrain(core: BbrCore, now: Instant): void {
+  core.losses.slowSince = now;
   core.enter("drain", DRAIN_PACING_GAIN, WINDOW_GAIN);
   core.drainStartedIn = core.rounds.count;
 }

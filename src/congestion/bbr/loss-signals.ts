@@ -11,13 +11,15 @@
  *
  * @module
  */
-import type { Duration } from "../../util/time.ts";
+import type { Duration, Instant } from "../../util/time.ts";
+import { WindowedFilter } from "../../util/windowed-filter.ts";
 import {
   AMBIENT_MARGIN,
   AMBIENT_SPAN_PACKETS,
   LOSS_THRESHOLD,
   MAX_RANDOM_LOSS,
   MIN_LOSS_EVENTS,
+  MIN_RTT_LIFETIME,
   QUEUE_NOISE,
   QUEUE_SHARE,
 } from "./parameters.ts";
@@ -27,6 +29,13 @@ export interface DeliverySample {
   readonly deliveryRate: number;
   readonly delivered: number;
   readonly priorDelivered: number;
+}
+
+/** A packet that is deemed lost. */
+export interface LostPacket {
+  readonly packetNumber: number;
+  readonly sentAt: Instant;
+  readonly size: number;
 }
 
 /** Keeps the signals of the current round; rates in bytes per ms. */
@@ -39,28 +48,47 @@ export class LossSignals {
   hasLoss = false;
   /** Whether a mark of congestion was reported in this round. */
   hasMark = false;
+  /** When data was last sent faster than the path was known to be, and less was sent from then on. */
+  slowSince = 0 as Instant;
   /** Whether the last acknowledgement ended a round ("loss_round_start"). */
   isRoundOver = false;
 
   #roundEndsAt = 0;
+  #startedAt = 0 as Instant;
   #lostBytes = 0;
+  #lostPackets = 0;
   #deliveredBytes = 0;
   #events = 0;
   #eventsBefore = 0;
   #lastLost = -2;
   #roundMinRtt: Duration = Number.POSITIVE_INFINITY;
+  /** Longest round trip that even the fastest packet of a round took. */
+  readonly #longestRtt = new WindowedFilter("max", MIN_RTT_LIFETIME);
   #ambientLost = 0;
   #ambientTotal = 0;
 
   // Inputs
 
   /** Input: a packet was lost when `delivered` bytes had been delivered ("NoteLoss"). */
-  onLost(packetNumber: number, size: number, delivered: number): void {
+  onLost(packet: LostPacket, delivered: number): void {
+    if (packet.packetNumber !== this.#lastLost + 1) this.#events += 1;
+    this.#lastLost = packet.packetNumber;
+    // A loss that slowing down has answered already says nothing about the present.
+    if (packet.sentAt < this.slowSince) return;
     if (!this.hasLoss) this.#roundEndsAt = delivered;
     this.hasLoss = true;
-    this.#lostBytes += size;
-    if (packetNumber !== this.#lastLost + 1) this.#events += 1;
-    this.#lastLost = packetNumber;
+    this.#lostBytes += packet.size;
+    this.#lostPackets += 1;
+  }
+
+  /** Input: a packet that was deemed lost at `lostAt` has arrived. */
+  onArrivedLate(size: number, lostAt: Instant): void {
+    if (lostAt < this.#startedAt || this.#lostPackets === 0) return;
+    this.#lostBytes -= Math.min(size, this.#lostBytes);
+    this.#lostPackets -= 1;
+    if (this.#lostPackets > 0) return;
+    this.hasLoss = false;
+    this.#events = 0;
   }
 
   /** Input: an acknowledgement begins to be processed ("UpdateLatestDeliverySignals"). */
@@ -69,21 +97,24 @@ export class LossSignals {
     this.latestInflight = Math.max(this.latestInflight, sample.delivered);
     this.#deliveredBytes += newlyAcked;
     if (rtt !== undefined && rtt < this.#roundMinRtt) this.#roundMinRtt = rtt;
-    this.isRoundOver = sample.priorDelivered >= this.#roundEndsAt;
+    this.isRoundOver = sample.deliveryRate > 0 && sample.priorDelivered >= this.#roundEndsAt;
     if (this.isRoundOver) this.#roundEndsAt = sample.priorDelivered + sample.delivered;
   }
 
   /** Input: the acknowledgement has been processed ("AdvanceLatestDeliverySignals"). */
-  onAckEnd(sample: DeliverySample): void {
+  onAckEnd(sample: DeliverySample, now: Instant): void {
     if (!this.isRoundOver) return;
+    this.#startedAt = now;
     this.latestBandwidth = sample.deliveryRate;
     this.latestInflight = sample.delivered;
     this.hasLoss = false;
     this.hasMark = false;
     this.#lostBytes = 0;
+    this.#lostPackets = 0;
     this.#deliveredBytes = 0;
     this.#eventsBefore = this.#events;
     this.#events = 0;
+    if (this.#roundMinRtt < Number.POSITIVE_INFINITY) this.#longestRtt.update(this.#roundMinRtt, now);
     this.#roundMinRtt = Number.POSITIVE_INFINITY;
   }
 
@@ -116,10 +147,11 @@ export class LossSignals {
     return this.hasManyEvents && this.lossRate > MAX_RANDOM_LOSS;
   }
 
-  /** Whether even the fastest packet of the round waited in a queue. */
+  /** Whether even the fastest packet of the round waited, for about as long as there has been to wait lately. */
   hasQueue(minRtt: Duration): boolean {
     if (this.#roundMinRtt === Number.POSITIVE_INFINITY) return false;
-    return this.#roundMinRtt > minRtt + Math.max(QUEUE_SHARE * minRtt, QUEUE_NOISE);
+    const longest = (this.#longestRtt.value ?? minRtt) - minRtt;
+    return this.#roundMinRtt - minRtt > Math.max(QUEUE_SHARE * longest, QUEUE_NOISE);
   }
 
   /** Whether so many bytes lost, of so many in flight, mean that too much was ("IsInflightTooHigh"). */

@@ -80,10 +80,28 @@ export const UP_EXTRA_PACKETS = 2;
 // Implementation
 
 /**
+ * Multiple of the minimum round-trip time that no packet of a round was faster than: half of what the path holds waits.
+ * Jitter and delayed acknowledgements alone do not make all packets of a round so late.
+ */
+export const FULL_PIPE_QUEUE = 1.5;
+
+/**
  * Loss that is taken for noise of the path rather than for congestion, as a share, while no queue stands. Wireless links
  * lose up to this much; a full buffer that is fed a quarter too fast loses four times as much.
  */
 export const MAX_RANDOM_LOSS = 0.05;
+
+/**
+ * Most of what the path holds that Startup adds to its window for bunched acknowledgements: its window is twice what the
+ * path holds anyway, and what is more than that is lost once the queue is full.
+ */
+export const STARTUP_EXTRA_SHARE = 1 / 4;
+
+/** Gain of the pacing rate in CRUISE while a queue stands: one that an estimate a little too high has made goes away. */
+export const CRUISE_QUEUE_GAIN = 0.95;
+
+/** A queue stands in CRUISE if no packet of the last round came within this multiple of the smallest round trip … */
+export const CRUISE_QUEUE_SHARE = 1.125;
 
 /** Loss that ends Startup without waiting for a full round of it: no noise is like that. */
 export const STARTUP_HEAVY_LOSS = 0.2;
@@ -95,10 +113,13 @@ export const AMBIENT_MARGIN = 2;
 export const MIN_LOSS_EVENTS = 3;
 
 /** Data over which the path's own loss is averaged, in packets: enough for ten losses at one percent. */
-export const AMBIENT_SPAN_PACKETS = 1_000;
+export const AMBIENT_SPAN_PACKETS = 4_000;
+
+/** Difference of round-trip times that is none, in ms: timers of hosts are no finer. */
+export const RTT_NOISE: Duration = 1;
 
 /** A queue stands if not even the fastest packet of a round came within this part of the minimum round-trip time more … */
-export const QUEUE_SHARE = 1 / 4;
+export const QUEUE_SHARE = 1 / 2;
 
 /** … or within this much more, in ms: timers and schedulers of hosts are no finer. */
 export const QUEUE_NOISE: Duration = 2;

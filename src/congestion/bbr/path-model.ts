@@ -6,7 +6,7 @@
  */
 import type { Duration, Instant } from "../../util/time.ts";
 import { WindowedFilter } from "../../util/windowed-filter.ts";
-import { EXTRA_ACKED_ROUNDS, MIN_RTT_LIFETIME, PROBE_RTT_INTERVAL } from "./parameters.ts";
+import { EXTRA_ACKED_ROUNDS, MIN_RTT_LIFETIME, PROBE_RTT_INTERVAL, RTT_NOISE } from "./parameters.ts";
 
 /** The model of one path; rates in bytes per ms. */
 export class PathModel {
@@ -19,6 +19,7 @@ export class PathModel {
 
   /** The draft's filter over two cycles of ProbeBW needs one value for each ("max_bw_filter"). */
   #cycleMax = 0;
+  #lastRate = Number.POSITIVE_INFINITY;
   #previousCycleMax = 0;
   #minRtt: Duration = Number.POSITIVE_INFINITY;
   #minRttAt: Instant;
@@ -35,9 +36,14 @@ export class PathModel {
 
   // Inputs
 
-  /** Input: a delivery rate that is the path's, or larger than what was thought to be ("UpdateMaxBw"). */
+  /**
+   * Input: a delivery rate that is the path's, or larger than what was thought to be ("UpdateMaxBw"). It counts once two
+   * acknowledgements in a row have shown it: where they come at irregular times, the greatest of single ones is far above
+   * the path's rate.
+   */
   onDeliveryRate(rate: number): void {
-    this.#cycleMax = Math.max(this.#cycleMax, rate);
+    this.#cycleMax = Math.max(this.#cycleMax, Math.min(rate, this.#lastRate));
+    this.#lastRate = rate;
   }
 
   /** Input: a cycle of ProbeBW is over ("AdvanceMaxBwFilter"). */
@@ -46,16 +52,21 @@ export class PathModel {
     this.#cycleMax = 0;
   }
 
-  /** Input: an acknowledgement, with its round-trip time in ms if it gives one ("UpdateMinRTT"). */
-  onRtt(rtt: Duration | undefined, now: Instant): void {
+  /**
+   * Input: an acknowledgement, with its round-trip time in ms if it gives one ("UpdateMinRTT"). While the pipe is being
+   * filled for the first time, a round trip as short as ever shows as well as a shorter one that no queue stands.
+   */
+  onRtt(rtt: Duration | undefined, at: { readonly now: Instant; readonly isFilling: boolean }): void {
     // Nothing that was measured is too old while nothing was measured: the clock may have run for long before.
     const hasSample = this.#probeRttMin !== Number.POSITIVE_INFINITY;
-    this.isProbeRttDue = hasSample && now > this.probeRttMinAt + PROBE_RTT_INTERVAL;
-    if (rtt !== undefined && (rtt < this.#probeRttMin || this.isProbeRttDue)) {
-      this.#probeRttMin = rtt;
-      this.probeRttMinAt = now;
+    this.isProbeRttDue = hasSample && at.now > this.probeRttMinAt + PROBE_RTT_INTERVAL;
+    if (rtt !== undefined) {
+      const isShort = rtt < this.#probeRttMin;
+      if (isShort || this.isProbeRttDue) this.#probeRttMin = rtt;
+      const isAsShort = at.isFilling && rtt <= this.#probeRttMin + RTT_NOISE;
+      if (isShort || isAsShort || this.isProbeRttDue) this.probeRttMinAt = at.now;
     }
-    if (this.#probeRttMin < this.#minRtt || now > this.#minRttAt + MIN_RTT_LIFETIME) {
+    if (this.#probeRttMin < this.#minRtt || at.now > this.#minRttAt + MIN_RTT_LIFETIME) {
       this.#minRtt = this.#probeRttMin;
       this.#minRttAt = this.probeRttMinAt;
     }

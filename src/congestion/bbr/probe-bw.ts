@@ -14,10 +14,13 @@ import type { Instant } from "../../util/time.ts";
 import type { BbrCore, Sample } from "./core.ts";
 import {
   BETA,
+  CRUISE_QUEUE_GAIN,
+  CRUISE_QUEUE_SHARE,
   DOWN_PACING_GAIN,
   MAX_PROBE_ROUNDS,
   PROBE_WAIT,
   PROBE_WAIT_SPREAD,
+  QUEUE_NOISE,
   UP_PACING_GAIN,
   UP_WINDOW_GAIN,
   WINDOW_GAIN,
@@ -34,6 +37,7 @@ export function enterProbeBw(core: BbrCore, now: Instant): void {
 /** "StartProbeBW_DOWN". */
 export function startDown(core: BbrCore, now: Instant): void {
   core.losses.reset();
+  core.losses.slowSince = now;
   core.upAckedPerPacket = Number.POSITIVE_INFINITY;
   core.roundsSinceProbe = core.random() < 0.5 ? 0 : 1;
   core.probeWait = PROBE_WAIT + core.random() * PROBE_WAIT_SPREAD;
@@ -59,10 +63,10 @@ export function startRefill(core: BbrCore): void {
   core.enter("probe-bw-refill", 1, WINDOW_GAIN);
 }
 
-function startUp(core: BbrCore, sample: Sample): void {
+function startUp(core: BbrCore): void {
   core.feedback = "starting";
   core.startRound();
-  core.fullPipe.reset(sample.deliveryRate);
+  core.fullPipe.restart();
   core.enter("probe-bw-up", UP_PACING_GAIN, UP_WINDOW_GAIN);
   raiseSlope(core);
 }
@@ -78,12 +82,13 @@ export function updateProbeBw(core: BbrCore, sample: Sample): void {
       return;
     case "probe-bw-cruise":
       if (isTimeToProbe(core, sample.now)) startRefill(core);
+      else if (core.rounds.hasStarted) core.pacingGain = hasCruiseQueue(core) ? CRUISE_QUEUE_GAIN : 1;
       return;
     case "probe-bw-refill":
       // After one round the pipe is full.
       if (!core.rounds.hasStarted) return;
       core.isProbeSample = true;
-      startUp(core, sample);
+      startUp(core);
       return;
     case "probe-bw-up":
       if (!isTimeToGoDown(core, sample)) return;
@@ -152,6 +157,11 @@ function isTimeToProbe(core: BbrCore, now: Instant): boolean {
   return core.roundsSinceProbe >= Math.min(core.targetInflight / core.mtu, MAX_PROBE_ROUNDS);
 }
 
+function hasCruiseQueue(core: BbrCore): boolean {
+  const { minRtt } = core.path;
+  return (core.rounds.shortestRtt ?? 0) > Math.max(CRUISE_QUEUE_SHARE * minRtt, minRtt + QUEUE_NOISE);
+}
+
 /** "IsTimeToCruise". */
 function isTimeToCruise(core: BbrCore, sample: Sample): boolean {
   return sample.bytesInFlight <= core.inflightWithHeadroom && sample.bytesInFlight <= core.inflight(1);
@@ -165,7 +175,7 @@ function isTimeToGoDown(core: BbrCore, sample: Sample): boolean {
   }
   if (core.isWindowLimited && core.window >= core.inflightLongterm) {
     // The bound, not the path, limits the rate.
-    core.fullPipe.reset(sample.deliveryRate);
+    core.fullPipe.restart();
     return false;
   }
   return core.fullPipe.isFull;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Instant } from "../../util/time.ts";
 import type { BbrCore } from "./core.ts";
 import { enterDrain } from "./drain.ts";
 import {
@@ -19,14 +20,14 @@ export function enterStartup(core: BbrCore): void {
 }
 
 /** After an acknowledgement: whether the pipe is full ("CheckStartupDone"). Returns whether loss was what told. */
-export function checkStartupDone(core: BbrCore): boolean {
+export function checkStartupDone(core: BbrCore, now: Instant): boolean {
   if (core.phase !== "startup") return false;
   const isLossy = !core.fullPipe.wasReached && hasHighLoss(core);
   if (isLossy) {
     core.fullPipe.wasReached = true;
     core.inflightLongterm = Math.max(core.path.bandwidthDelayProduct ?? 0, core.losses.latestInflight);
   }
-  if (core.fullPipe.wasReached) enterDrain(core);
+  if (core.fullPipe.wasReached) enterDrain(core, now);
   return isLossy;
 }
 

@@ -7,10 +7,11 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Bbr } from "../../../src/congestion/bbr/bbr.ts";
 import { BbrCore, type Sample } from "../../../src/congestion/bbr/core.ts";
 import { checkDrainDone, enterDrain } from "../../../src/congestion/bbr/drain.ts";
+import type { LostPacket } from "../../../src/congestion/bbr/loss-signals.ts";
 import { onTooHigh, startCruise, startDown, startRefill, updateProbeBw } from "../../../src/congestion/bbr/probe-bw.ts";
 import { checkProbeRtt } from "../../../src/congestion/bbr/probe-rtt.ts";
 import { checkStartupDone } from "../../../src/congestion/bbr/startup.ts";
-import { LossEpisode } from "../../../src/congestion/bbr/undo.ts";
+import { LossEpisodes } from "../../../src/congestion/bbr/undo.ts";
 import type { Instant } from "../../../src/util/time.ts";
 import { payloadRate, Watch } from "./watch.ts";
 
@@ -23,7 +24,7 @@ afterEach(() => void vi.restoreAllMocks());
 function settled(): BbrCore {
   const core = new BbrCore({ mtu: MTU, initialWindow: 10 * MTU, random: () => 0.5 });
   core.path.onDeliveryRate(100);
-  core.path.onRtt(100, 1 as Instant);
+  core.path.onRtt(100, { now: 1 as Instant, isFilling: false });
   core.path.bandwidth = 100;
   core.window = 20 * MTU;
   core.fullPipe.wasReached = true;
@@ -45,10 +46,14 @@ function sample(facts: Partial<Sample> = {}): Sample {
   };
 }
 
+function lost(packetNumber: number, sentAt = 500): LostPacket {
+  return { packetNumber, sentAt: sentAt as Instant, size: MTU };
+}
+
 /** Ends the present round. */
-function round(core: BbrCore): void {
+function round(core: BbrCore, rtt = 100): void {
   core.delivered += 10 * MTU;
-  core.rounds.onAck(core.delivered, core.delivered);
+  core.rounds.onAck({ deliveryRate: 100, priorDelivered: core.delivered, rtt }, core.delivered);
 }
 
 describe("Startup (CC-20, CC-21)", () => {
@@ -69,23 +74,23 @@ describe("Startup (CC-20, CC-21)", () => {
     const core = settled();
     core.fullPipe.wasReached = false;
     const limited = sample({ isAppLimited: true });
-    for (let i = 0; i < 12; i += 2) core.losses.onLost(i, MTU, core.delivered);
+    for (let i = 0; i < 12; i += 2) core.losses.onLost(lost(i), core.delivered);
     core.losses.onAck(limited, 20 * MTU, 100);
-    expect(checkStartupDone(core)).toBe(true);
+    expect(checkStartupDone(core, 1_000 as Instant)).toBe(true);
     expect([core.phase, core.fullPipe.wasReached]).toEqual(["drain", true]);
     expect(core.inflightLongterm).toBe(Math.max(100 * 100, limited.delivered));
   });
 
   test("a few losses, or a burst of them, do not end STARTUP (CC-32)", () => {
-    for (const lost of [
+    for (const numbers of [
       [1, 5, 9, 13, 17],
       [1, 2, 3, 4, 5, 6, 7, 8],
     ]) {
       const core = settled();
       core.fullPipe.wasReached = false;
-      for (const packetNumber of lost) core.losses.onLost(packetNumber, MTU, core.delivered);
+      for (const packetNumber of numbers) core.losses.onLost(lost(packetNumber), core.delivered);
       core.losses.onAck(sample(), 20 * MTU, 100);
-      expect(checkStartupDone(core)).toBe(false);
+      expect(checkStartupDone(core, 1_000 as Instant)).toBe(false);
       expect(core.phase).toBe("startup");
     }
   });
@@ -115,7 +120,7 @@ describe("Drain (CC-22)", () => {
 
   test("Exiting DRAIN Based on Time", () => {
     const core = settled();
-    enterDrain(core);
+    enterDrain(core, 0 as Instant);
     expect(core.pacingGain).toBe(0.5);
     for (let i = 0; i < 4; i++) {
       checkDrainDone(core, sample({ bytesInFlight: 15 * MTU }));
@@ -154,7 +159,7 @@ describe("ProbeBW (CC-23, CC-24, CC-25)", () => {
   test("Never Exiting PROBE_UP (or STARTUP) When Application-Limited With No Loss", () => {
     const core = settled();
     core.phase = "probe-bw-up";
-    core.fullPipe.reset(100);
+    core.fullPipe.restart();
     for (let i = 0; i < 100; i++) {
       round(core);
       updateProbeBw(core, sample({ isAppLimited: true, bytesInFlight: 2 * MTU }));
@@ -170,11 +175,11 @@ describe("ProbeBW (CC-23, CC-24, CC-25)", () => {
     startDown(core, 0 as Instant);
     core.feedback = "none";
     expect(core.pacingGain).toBe(0.9);
-    core.inflightLongterm = 10 * MTU;
-    updateProbeBw(core, sample({ now: 1 as Instant, bytesInFlight: 9 * MTU }));
-    // There is no headroom yet.
+    core.inflightLongterm = 9 * MTU;
+    updateProbeBw(core, sample({ now: 1 as Instant, bytesInFlight: 9.5 * MTU, inFlightWhenSent: 9 * MTU }));
+    // A BDP fits, but the longterm bound is lower.
     expect(core.phase).toBe("probe-bw-down");
-    updateProbeBw(core, sample({ now: 2 as Instant, bytesInFlight: 8.5 * MTU }));
+    updateProbeBw(core, sample({ now: 2 as Instant, bytesInFlight: 9 * MTU, inFlightWhenSent: 9 * MTU }));
     expect(core.phase).toBe("probe-bw-cruise");
   });
 
@@ -276,6 +281,20 @@ describe("ProbeBW (CC-23, CC-24, CC-25)", () => {
   });
 });
 
+describe("CRUISE (CC-23)", () => {
+  test("paces at the bandwidth, and a twentieth below it while a queue stands", () => {
+    const core = settled();
+    startDown(core, 500 as Instant);
+    startCruise(core);
+    const gains = [100, 112, 113, 100].map((rtt) => {
+      round(core, rtt);
+      updateProbeBw(core, sample({ deliveryRate: 100 }));
+      return core.pacingGain;
+    });
+    expect(gains).toEqual([1, 1, 0.95, 1]);
+  });
+});
+
 describe("ProbeRTT (CC-26)", () => {
   test("Entering and Exiting PROBE_RTT", () => {
     const watch = new Watch(LINK);
@@ -293,7 +312,7 @@ describe("ProbeRTT (CC-26)", () => {
     const core = settled();
     startCruise(core);
     core.isRestartingFromIdle = true;
-    core.path.onRtt(undefined, 6_000 as Instant);
+    core.path.onRtt(undefined, { now: 6_000 as Instant, isFilling: false });
     expect(core.path.isProbeRttDue).toBe(true);
     checkProbeRtt(core, sample({ now: 6_000 as Instant }), false);
     expect([core.phase, core.isRestartingFromIdle]).toEqual(["probe-bw-cruise", false]);
@@ -302,7 +321,7 @@ describe("ProbeRTT (CC-26)", () => {
   test("Entering and Exiting PROBE_RTT During STARTUP", () => {
     const core = settled();
     core.fullPipe.wasReached = false;
-    core.path.onRtt(undefined, 6_000 as Instant);
+    core.path.onRtt(undefined, { now: 6_000 as Instant, isFilling: false });
     checkProbeRtt(core, sample({ now: 6_000 as Instant, bytesInFlight: 4 * MTU }), false);
     expect(core.phase).toBe("probe-rtt");
     round(core);
@@ -318,15 +337,15 @@ describe("undo (CC-28)", () => {
     const core = settled();
     core.inflightLongterm = 20 * MTU;
     core.phase = "probe-bw-up";
-    const episode = new LossEpisode();
-    episode.onLost(core, 2, 10 as Instant, 20 as Instant);
+    const episodes = new LossEpisodes();
+    episodes.onLost(core, 2, { newestSentAt: 10 as Instant, now: 20 as Instant });
     onTooHigh(core, { inflight: 12 * MTU, isAppLimited: false, now: 20 as Instant });
-    episode.leftPhase = "probe-bw-up";
+    episodes.onPhaseLeft("probe-bw-up");
     core.bandwidthShortterm = 70;
     core.window = 7 * MTU;
-    episode.onArrivedLate(core, 20 as Instant);
+    episodes.onArrivedLate(core, 20 as Instant);
     expect(core.inflightLongterm).toBe(12 * MTU);
-    episode.onArrivedLate(core, 20 as Instant);
+    episodes.onArrivedLate(core, 20 as Instant);
     expect([core.phase, core.inflightLongterm, core.bandwidthShortterm, core.window]).toEqual([
       "probe-bw-refill",
       20 * MTU,
@@ -337,18 +356,69 @@ describe("undo (CC-28)", () => {
 
   test("Handling Spurious RTO Recovery", () => {
     const core = settled();
-    const episode = new LossEpisode();
-    episode.onLost(core, 1, 10 as Instant, 20 as Instant);
+    const episodes = new LossEpisodes();
+    episodes.onLost(core, 1, { newestSentAt: 10 as Instant, now: 20 as Instant });
     core.window = MTU;
-    episode.onArrivedLate(core, 20 as Instant);
-    expect([core.window, episode.isRecovering]).toEqual([20 * MTU, false]);
+    episodes.onArrivedLate(core, 20 as Instant);
+    expect([core.window, episodes.isRecovering]).toEqual([20 * MTU, false]);
+  });
+
+  test("what an earlier episode turns out to have cost is not in what a later one returns to", () => {
+    const core = settled();
+    const episodes = new LossEpisodes();
+    core.bandwidthShortterm = 90;
+    episodes.onLost(core, 1, { newestSentAt: 10 as Instant, now: 20 as Instant });
+    core.bandwidthShortterm = 60;
+    episodes.onLost(core, 1, { newestSentAt: 30 as Instant, now: 40 as Instant });
+    core.bandwidthShortterm = 40;
+    episodes.onArrivedLate(core, 20 as Instant);
+    expect([core.bandwidthShortterm, episodes.isRecovering]).toEqual([90, true]);
+    core.bandwidthShortterm = 50;
+    episodes.onArrivedLate(core, 40 as Instant);
+    expect([core.bandwidthShortterm, episodes.isRecovering]).toEqual([90, false]);
+  });
+
+  test("remembers four episodes", () => {
+    const core = settled();
+    const episodes = new LossEpisodes();
+    for (let i = 0; i < 5; i++) {
+      core.bandwidthShortterm = 90 - 10 * i;
+      episodes.onLost(core, 1, { newestSentAt: (1 + 20 * i) as Instant, now: (10 + 20 * i) as Instant });
+    }
+    core.bandwidthShortterm = 20;
+    episodes.onArrivedLate(core, 10 as Instant);
+    expect(core.bandwidthShortterm).toBe(20);
+    episodes.onArrivedLate(core, 30 as Instant);
+    expect(core.bandwidthShortterm).toBe(80);
+  });
+});
+
+describe("headroom (CC-23)", () => {
+  test("is left to others in the queue, never in what the path itself holds", () => {
+    const core = settled();
+    core.inflightLongterm = 20 * MTU;
+    expect(core.inflightWithHeadroom).toBe(17 * MTU);
+    core.inflightLongterm = 11 * MTU;
+    expect(core.inflightWithHeadroom).toBe(10 * MTU);
+    core.inflightLongterm = 8 * MTU;
+    expect(core.inflightWithHeadroom).toBe(8 * MTU);
   });
 });
 
 describe("the window", () => {
+  test("is that of the new packet size until as much was delivered (CC-33)", () => {
+    const controller = new Bbr({ mtu: 1_200, random: () => 0.5 });
+    expect(controller.congestionWindow).toBe(12_000);
+    controller.onMtuChange(2_000);
+    // RFC 9002 §7.2: at most 14,720 bytes, or two packets.
+    expect(controller.congestionWindow).toBeCloseTo(14_720, 6);
+    controller.onMtuChange(1_200);
+    expect(controller.congestionWindow).toBeCloseTo(12_000, 6);
+  });
+
   test("has four packets at least, and what both ends need for a turn of their event loops (CC-27)", () => {
     const core = new BbrCore({ mtu: MTU, initialWindow: 10 * MTU, random: () => 0.5 });
-    core.path.onRtt(0.1, 1 as Instant);
+    core.path.onRtt(0.1, { now: 1 as Instant, isFilling: false });
     core.path.bandwidth = 1;
     expect(core.maxInflight).toBe(4 * MTU);
     core.path.bandwidth = 20_000;
