@@ -1,7 +1,7 @@
 /**
  * One bulk stream, sender and receiver in processes of their own, on loopback and between two hosts on a veth pair.
  *
- * `npm run bench -- bulk [--mb N] [--runs N] [--stack NAME]… [--link loopback|veth]…`
+ * `npm run bench -- bulk [--mb N] [--runs N] [--stack NAME]… [--program NAME=FILE]… [--link loopback|veth]…`
  *
  * The stacks take turns within each run, so that whatever else the machine does falls on all of them alike. The table
  * shows medians; the line of JSON below it has every run.
@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createVethNetwork, type Network, whyNoNetworks } from "../../test/kernel/network.ts";
 import { type Measurement, type Ready, STACKS, type StackName } from "./peer.ts";
+import { type End, type Program, parseProgram, runProgram } from "./program.ts";
 
 const PEER = fileURLToPath(new URL("peer.ts", import.meta.url));
 
@@ -28,8 +29,8 @@ const PATIENCE = 300_000;
 /** Where a stream runs: what to put before each end's command, and the addresses. */
 interface Place {
   readonly name: string;
-  readonly receiver: { readonly host: string; readonly prefix: readonly string[] };
-  readonly sender: { readonly host: string; readonly prefix: readonly string[] };
+  readonly receiver: End;
+  readonly sender: End;
 }
 
 interface Row {
@@ -49,10 +50,11 @@ export async function bulk(args: readonly string[]): Promise<void> {
       mb: { type: "string", default: "256" },
       runs: { type: "string", default: "5" },
       stack: { type: "string", multiple: true, default: Object.keys(STACKS) },
+      program: { type: "string", multiple: true, default: [] },
       link: { type: "string", multiple: true, default: ["loopback", "veth"] },
     },
   });
-  const stacks = values.stack.map(checkedStack);
+  const stacks = [...values.stack.map(checkedStack), ...values.program.map(parseProgram)];
   const rows: Row[] = [];
   let network: Network | undefined;
   try {
@@ -104,30 +106,39 @@ function checkedStack(name: string): StackName {
 
 interface Transfer {
   readonly place: Place;
-  readonly stack: StackName;
+  readonly stack: StackName | Program;
   readonly run: number;
   readonly megabytes: number;
 }
 
 async function transfer({ place, stack, run, megabytes }: Transfer): Promise<Row> {
-  const { receiver, sender } = place;
-  const receiving = startPeer(receiver.prefix, [stack, "receive", receiver.host], { BENCH_SENDER: sender.host });
-  const { target } = await receiving.next<Ready>();
-  const sending = startPeer(sender.prefix, [stack, "send", sender.host, `${megabytes}`, target], {});
-  const [received, sent] = await Promise.all([receiving.next<Measurement>(), sending.next<Measurement>()]);
-  if (received.bytes !== megabytes * 1e6) throw new Error(`${stack} delivered ${received.bytes} bytes`);
-  await Promise.all([receiving.ended, sending.ended]);
+  const isProgram = typeof stack !== "string";
+  const { received, sent } = isProgram
+    ? await runProgram(stack, place, megabytes)
+    : await runStack(stack, place, megabytes);
+  const name = isProgram ? stack.name : stack;
+  // Programs may send whole chunks only.
+  if (received.bytes < megabytes * 1e6) throw new Error(`${name} delivered ${received.bytes} bytes`);
   const gigabytes = received.bytes / 1e9;
   const row = {
     link: place.name,
-    stack,
+    stack: name,
     run,
     megabytesPerSecond: received.bytes / 1e6 / received.seconds,
     sendCpuPerGigabyte: sent.cpuSeconds / gigabytes,
     receiveCpuPerGigabyte: received.cpuSeconds / gigabytes,
   };
-  console.error(`${place.name} ${stack} run ${run}: ${row.megabytesPerSecond.toFixed(1)} MB/s`);
+  console.error(`${place.name} ${name} run ${run}: ${row.megabytesPerSecond.toFixed(1)} MB/s`);
   return row;
+}
+
+async function runStack(stack: StackName, { receiver, sender }: Place, megabytes: number) {
+  const receiving = startPeer(receiver.prefix, [stack, "receive", receiver.host], { BENCH_SENDER: sender.host });
+  const { target } = await receiving.next<Ready>();
+  const sending = startPeer(sender.prefix, [stack, "send", sender.host, `${megabytes}`, target], {});
+  const [received, sent] = await Promise.all([receiving.next<Measurement>(), sending.next<Measurement>()]);
+  await Promise.all([receiving.ended, sending.ended]);
+  return { received, sent };
 }
 
 /** A process of {@link PEER}; `next` reads one line of what it says. */
@@ -161,7 +172,7 @@ function printTable(rows: readonly Row[], megabytes: number): void {
     const cells = [
       link.padEnd(9),
       stack.padEnd(12),
-      (STACKS[stack as StackName].isEncrypted ? "yes" : "no").padEnd(9),
+      isEncrypted(stack).padEnd(9),
       median(group, "megabytesPerSecond").toFixed(1).padStart(7),
       median(group, "sendCpuPerGigabyte").toFixed(2).padStart(10),
       median(group, "receiveCpuPerGigabyte").toFixed(2).padStart(13),
@@ -170,6 +181,11 @@ function printTable(rows: readonly Row[], megabytes: number): void {
     console.log(cells.join(" "));
   }
   console.log();
+}
+
+function isEncrypted(stack: string): string {
+  if (!(stack in STACKS)) return "?";
+  return STACKS[stack as StackName].isEncrypted ? "yes" : "no";
 }
 
 function median(
