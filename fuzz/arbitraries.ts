@@ -7,9 +7,12 @@ import fc from "fast-check";
 import type { Address } from "../src/util/machine.ts";
 import { MAX_ACK_RANGES } from "../src/wire/ack-frame.ts";
 import { formatHost } from "../src/wire/address.ts";
+import { CANDIDATE_KINDS, type Candidate, MAX_CANDIDATES, MAX_SOCKET_GROUP } from "../src/wire/candidate.ts";
 import type { AckFrame, CloseFrame, Frame, StreamFrame } from "../src/wire/frame.ts";
 import { MAX_STREAM_COUNT } from "../src/wire/frame-codec.ts";
+import { NAT_PROFILE_SIZE, type NatProfile, readNatProfile } from "../src/wire/nat-profile.ts";
 import { MAX_CONNECTION_IDS, MAX_METADATA_BYTES, type Parameters } from "../src/wire/parameters.ts";
+import { Reader } from "../src/wire/reader.ts";
 import { MAX_REASON_BYTES } from "../src/wire/text.ts";
 import { MAX_VARINT } from "../src/wire/varint.ts";
 
@@ -79,6 +82,18 @@ function sparseHost(): fc.Arbitrary<Uint8Array> {
     .map((groups) => Uint8Array.from(groups.flatMap((each) => [each >>> 8, each & 0xff])));
 }
 
+/** A valid candidate. */
+export const candidate: fc.Arbitrary<Candidate> = record({
+  kind: fc.constantFrom(...CANDIDATE_KINDS),
+  address: address.filter(({ port }) => port > 0),
+  group: fc.nat(MAX_SOCKET_GROUP),
+});
+
+/** A NAT profile, as any ten bytes are one. */
+export const natProfile: fc.Arbitrary<NatProfile> = exactBytes(NAT_PROFILE_SIZE).map((profile) =>
+  readNatProfile(new Reader(profile)),
+);
+
 /** A valid ACK frame: descending ranges that do not touch. */
 export const ackFrame: fc.Arbitrary<AckFrame> = record({
   largest: varint(),
@@ -143,6 +158,13 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   record({ type: kind("immediate-ack") }),
   record({ type: kind("observed-address"), address }),
   record({
+    type: kind("candidates"),
+    generation: varint(),
+    seenGeneration: varint(),
+    candidates: fc.array(candidate, { maxLength: MAX_CANDIDATES }),
+    profile: fc.option(natProfile, { nil: undefined }),
+  }),
+  record({
     type: kind("ack-frequency"),
     sequence: varint(),
     threshold: varint(),
@@ -171,6 +193,10 @@ export const parameters: fc.Arbitrary<Parameters> = record({
   minAckDelayUs: varint(),
   maxDatagramSize: varint().map((value) => Math.max(1200, value)),
   maxDatagramFrame: varint(),
+  candidates: fc.option(record({ generation: varint(), list: fc.array(candidate, { maxLength: 8 }) }), {
+    nil: undefined,
+  }),
+  natProfile: fc.option(natProfile, { nil: undefined }),
   pathPolicy: fc.nat(255),
   refused: fc.option(record({ code: varint(), reason }), { nil: undefined }),
   metadata: bytes(MAX_METADATA_BYTES),

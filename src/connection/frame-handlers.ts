@@ -133,6 +133,7 @@ function handleFrame(core: Core, frame: Frame, now: Instant): number {
       return 0;
     case "path-challenge":
     case "observed-address":
+    case "candidates":
       // Refused before: these belong into probe packets.
       return CLOSE_CODE.PROTOCOL_VIOLATION;
   }

@@ -115,6 +115,13 @@ export function traceFrame(frame: Frame): TraceFrame {
       return { frame_type: "immediate_ack" };
     case "observed-address":
       return { frame_type: "observed_address", ...tupleEndpoint(frame.address) };
+    case "candidates":
+      return {
+        frame_type: "candidates",
+        generation: frame.generation,
+        seen_generation: frame.seenGeneration,
+        candidates: frame.candidates.length,
+      };
     case "ack-frequency":
       return {
         frame_type: "ack_frequency",

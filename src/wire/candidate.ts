@@ -49,6 +49,13 @@ export function candidateLength(candidate: Candidate): number {
   return candidate.address.family === 4 ? 7 : 19;
 }
 
+/** Bytes that several take. */
+export function candidatesLength(candidates: readonly Candidate[]): number {
+  let length = 0;
+  for (const candidate of candidates) length += candidateLength(candidate);
+  return length;
+}
+
 /** Reads a candidate; a kind that is not known is malformed, and so is port 0. */
 export function readCandidate(reader: Reader): Candidate {
   const head = reader.u8();

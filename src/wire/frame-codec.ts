@@ -8,9 +8,11 @@
  */
 import { ackFrameLength, encodeAckFrame, readAckFrame } from "./ack-frame.ts";
 import { addressLength, readAddress, writeAddress } from "./address.ts";
+import { candidatesLength, MAX_CANDIDATES, readCandidate, writeCandidate } from "./candidate.ts";
 import { CLOSE_CODE } from "./codes.ts";
 import {
   type AckFrequencyFrame,
+  type CandidatesFrame,
   type CloseFrame,
   type ExtensionFrame,
   type Frame,
@@ -18,6 +20,7 @@ import {
   type NewConnectionIdFrame,
 } from "./frame.ts";
 import { FIRST_EXTENSION_TYPE, FRAME_TYPE, STREAM_FIN, STREAM_LENGTH, STREAM_OFFSET } from "./frame-type.ts";
+import { NAT_PROFILE_SIZE, readNatProfile, writeNatProfile } from "./nat-profile.ts";
 import { CONNECTION_ID_SIZE } from "./packet-header.ts";
 import type { Reader } from "./reader.ts";
 import { encodeStreamFrame, readStreamFrame, streamFrameLength } from "./stream-frame.ts";
@@ -122,6 +125,8 @@ function decodeConnectionFrame(reader: Reader, type: number): Frame | undefined 
       return { type: "immediate-ack" };
     case FRAME_TYPE.OBSERVED_ADDRESS:
       return { type: "observed-address", address: readAddress(reader) };
+    case FRAME_TYPE.CANDIDATES:
+      return readCandidates(reader);
     case FRAME_TYPE.ACK_FREQUENCY:
       return {
         type: "ack-frequency",
@@ -155,6 +160,19 @@ function readNewConnectionId(reader: Reader): NewConnectionIdFrame {
   // RFC 9000 §19.15: an id that would retire itself is malformed.
   if (retirePriorTo > sequence) reader.fail();
   return { type: "new-connection-id", sequence, retirePriorTo, connectionId: reader.bytes(CONNECTION_ID_SIZE) };
+}
+
+function readCandidates(reader: Reader): CandidatesFrame {
+  const generation = reader.varint();
+  const seenGeneration = reader.varint();
+  const count = reader.varint();
+  if (count > MAX_CANDIDATES) reader.fail();
+  const candidates = [];
+  for (let i = 0; i < count && !reader.failed; i++) candidates.push(readCandidate(reader));
+  const profileSize = reader.varint();
+  if (profileSize !== 0 && profileSize !== NAT_PROFILE_SIZE) reader.fail();
+  const profile = profileSize === 0 ? undefined : readNatProfile(reader);
+  return { type: "candidates", generation, seenGeneration, candidates, profile };
 }
 
 function readReason(reader: Reader): string {
@@ -198,6 +216,8 @@ export function frameLength(frame: Frame): number {
       return closeLength(frame);
     case "observed-address":
       return 1 + addressLength(frame.address);
+    case "candidates":
+      return candidatesFrameLength(frame);
     case "ack-frequency":
       return ackFrequencyLength(frame);
     case "datagram":
@@ -211,6 +231,11 @@ function closeLength(frame: CloseFrame): number {
   const reason = encodeReason(frame.reason).length;
   const cause = frame.application ? 0 : varintLength(frame.cause);
   return 1 + varintLength(frame.code) + cause + varintLength(reason) + reason;
+}
+
+function candidatesFrameLength({ generation, seenGeneration, candidates, profile }: CandidatesFrame): number {
+  const numbers = varintLength(generation) + varintLength(seenGeneration) + varintLength(candidates.length);
+  return 1 + numbers + candidatesLength(candidates) + 1 + (profile === undefined ? 0 : NAT_PROFILE_SIZE);
 }
 
 function ackFrequencyLength(frame: AckFrequencyFrame): number {
@@ -283,6 +308,9 @@ function encodeFields(writer: Writer, frame: Exclude<Frame, { readonly type: "pa
     case "observed-address":
       writeAddress(writer, frame.address);
       break;
+    case "candidates":
+      encodeCandidates(writer, frame);
+      break;
     case "ack-frequency":
       encodeAckFrequency(writer, frame);
       break;
@@ -299,6 +327,16 @@ function encodeClose(writer: Writer, frame: CloseFrame): void {
   writer.varint(frame.code);
   if (!frame.application) writer.varint(frame.cause);
   writeWithLength(writer, encodeReason(frame.reason));
+}
+
+function encodeCandidates(writer: Writer, { generation, seenGeneration, candidates, profile }: CandidatesFrame): void {
+  if (candidates.length > MAX_CANDIDATES) throw new RangeError(`${candidates.length} candidates`);
+  writer.varint(generation);
+  writer.varint(seenGeneration);
+  writer.varint(candidates.length);
+  for (const candidate of candidates) writeCandidate(writer, candidate);
+  writer.varint(profile === undefined ? 0 : NAT_PROFILE_SIZE);
+  if (profile !== undefined) writeNatProfile(writer, profile);
 }
 
 function encodeAckFrequency(writer: Writer, frame: AckFrequencyFrame): void {

@@ -5,7 +5,9 @@
  * @module
  */
 import type { Address } from "../util/machine.ts";
+import type { Candidate } from "./candidate.ts";
 import { FRAME_TYPE } from "./frame-type.ts";
+import type { NatProfile } from "./nat-profile.ts";
 import type { PacketSpace } from "./packet-header.ts";
 
 /** Which streams a limit is about. */
@@ -155,6 +157,17 @@ export interface ObservedAddressFrame {
   readonly address: Address;
 }
 
+/** Where the sender may be reached, all of it; repeated until the peer's frame shows that it has it. */
+export interface CandidatesFrame {
+  readonly type: "candidates";
+  /** Grows with each change of what follows; the frame with the highest one counts. */
+  readonly generation: number;
+  /** The highest generation that the sender has of the peer, 0 for none. */
+  readonly seenGeneration: number;
+  readonly candidates: readonly Candidate[];
+  readonly profile: NatProfile | undefined;
+}
+
 /** How often the sender of the frame wants acknowledgements. */
 export interface AckFrequencyFrame {
   readonly type: "ack-frequency";
@@ -201,6 +214,7 @@ export type Frame =
   | CloseFrame
   | ImmediateAckFrame
   | ObservedAddressFrame
+  | CandidatesFrame
   | AckFrequencyFrame
   | DatagramFrame
   | ExtensionFrame;
@@ -236,6 +250,7 @@ const RULES: Readonly<Record<FrameKind, FrameRule>> = {
   close: { space: "both", ackEliciting: false },
   "immediate-ack": { space: "data", ackEliciting: true },
   "observed-address": { space: "probe", ackEliciting: false },
+  candidates: { space: "probe", ackEliciting: false },
   "ack-frequency": { space: "data", ackEliciting: true },
   datagram: { space: "data", ackEliciting: true },
   extension: { space: "both", ackEliciting: true },
@@ -287,6 +302,7 @@ const FIXED_TYPES = {
   "path-response": FRAME_TYPE.PATH_RESPONSE,
   "immediate-ack": FRAME_TYPE.IMMEDIATE_ACK,
   "observed-address": FRAME_TYPE.OBSERVED_ADDRESS,
+  candidates: FRAME_TYPE.CANDIDATES,
   "ack-frequency": FRAME_TYPE.ACK_FREQUENCY,
   datagram: FRAME_TYPE.DATAGRAM_LENGTH,
 } as const;

@@ -14,8 +14,10 @@
 import { equalBytes } from "../util/bytes.ts";
 import type { Address } from "../util/machine.ts";
 import { addressLength, readAddress, writeAddress } from "./address.ts";
+import { type Candidate, candidatesLength, MAX_CANDIDATES, readCandidate, writeCandidate } from "./candidate.ts";
 import { BASE_DATAGRAM_SIZE, MAX_DATAGRAM_SIZE } from "./datagram.ts";
 import { MAX_STREAM_COUNT } from "./frame-codec.ts";
+import { NAT_PROFILE_SIZE, type NatProfile, readNatProfile, writeNatProfile } from "./nat-profile.ts";
 import { CONNECTION_ID_SIZE } from "./packet-header.ts";
 import { Reader } from "./reader.ts";
 import { decodeReason, encodeReason, MAX_REASON_BYTES } from "./text.ts";
@@ -55,6 +57,8 @@ const ID = {
   MIN_ACK_DELAY: 0x0a,
   MAX_DATAGRAM_SIZE: 0x0b,
   MAX_DATAGRAM_FRAME: 0x0c,
+  CANDIDATES: 0x0d,
+  NAT_PROFILE: 0x0e,
   PATH_POLICY: 0x0f,
   REFUSED: 0x10,
   METADATA: 0x11,
@@ -90,6 +94,10 @@ export interface Parameters {
   readonly maxDatagramSize: number;
   /** Largest DATAGRAM frame that the sender takes; 0 for none. */
   readonly maxDatagramFrame: number;
+  /** Where the sender may be reached, and the generation of that list; `undefined` if it says nothing of it. */
+  readonly candidates: { readonly generation: number; readonly list: readonly Candidate[] } | undefined;
+  /** What the sender knows of its NAT. */
+  readonly natProfile: NatProfile | undefined;
   /** {@link PATH_POLICY} bits: what paths the sender agrees to. */
   readonly pathPolicy: number;
   /** The responder turns the initiator away; the reason is for people. */
@@ -119,6 +127,8 @@ export const DEFAULT_PARAMETERS: Parameters = {
   minAckDelayUs: 1_000,
   maxDatagramSize: MAX_DATAGRAM_SIZE,
   maxDatagramFrame: MAX_DATAGRAM_SIZE,
+  candidates: undefined,
+  natProfile: undefined,
   pathPolicy: PATH_POLICY.DIRECT | PATH_POLICY.RELAY,
   refused: undefined,
   metadata: new Uint8Array(0),
@@ -139,13 +149,18 @@ const INTEGERS = [
   { id: ID.MIN_ACK_DELAY, name: "minAckDelayUs", min: 0, max: MAX_VARINT },
   { id: ID.MAX_DATAGRAM_SIZE, name: "maxDatagramSize", min: BASE_DATAGRAM_SIZE, max: MAX_VARINT },
   { id: ID.MAX_DATAGRAM_FRAME, name: "maxDatagramFrame", min: 0, max: MAX_VARINT },
-  { id: ID.PATH_POLICY, name: "pathPolicy", min: 0, max: 0xff },
 ] as const;
+
+/** The one integer that comes after the candidates. */
+const POLICY = { id: ID.PATH_POLICY, name: "pathPolicy", min: 0, max: 0xff } as const;
 
 // Implementation
 
-/** All parameters at their largest take about 850 bytes; a handshake message holds some 1,050. */
-const MAX_ENCODED_SIZE = 1_024;
+/**
+ * All parameters at their largest. A handshake message holds some 1,050 bytes: metadata and candidates must not both be as
+ * long as they may.
+ */
+const MAX_ENCODED_SIZE = 1_280;
 
 /**
  * The payload that announces `parameters`; what is left out has its default. `grease`, a random byte, makes one
@@ -157,13 +172,9 @@ export function encodeParameters(parameters: Partial<Parameters>, grease: number
   const all: Parameters = { ...DEFAULT_PARAMETERS, ...parameters };
   const writer = new Writer(new Uint8Array(MAX_ENCODED_SIZE));
   writeLists(writer, all);
-  for (const { id, name, min, max } of INTEGERS) {
-    const value = all[name];
-    if (value === DEFAULT_PARAMETERS[name]) continue;
-    check(value >= min && value <= max, `${name} of ${value}`);
-    writeHead(writer, id, varintLength(value));
-    writer.varint(value);
-  }
+  for (const integer of INTEGERS) writeInteger(writer, all, integer);
+  writeTraversal(writer, all);
+  writeInteger(writer, all, POLICY);
   writeOptional(writer, all);
   writeGrease(writer, grease);
   return writer.buffer.slice(0, writer.offset);
@@ -208,6 +219,34 @@ function writeLists(writer: Writer, parameters: Parameters): void {
   check(versions.length > 0 && versions.length <= MAX_CHOICES, `${versions.length} versions`);
   const isDefault = versions.length === 1 && versions[0] === DEFAULT_PARAMETERS.versions[0];
   if (!isDefault) writeBytes(writer, ID.VERSIONS, Uint8Array.from(versions));
+}
+
+function writeInteger(
+  writer: Writer,
+  parameters: Parameters,
+  { id, name, min, max }: (typeof INTEGERS)[number] | typeof POLICY,
+): void {
+  const value = parameters[name];
+  if (value === DEFAULT_PARAMETERS[name]) return;
+  check(value >= min && value <= max, `${name} of ${value}`);
+  writeHead(writer, id, varintLength(value));
+  writer.varint(value);
+}
+
+function writeTraversal(writer: Writer, { candidates, natProfile }: Parameters): void {
+  if (candidates !== undefined) {
+    const { generation, list } = candidates;
+    check(list.length <= MAX_CANDIDATES, `${list.length} candidates`);
+    const length = varintLength(generation) + varintLength(list.length) + candidatesLength(list);
+    writeHead(writer, ID.CANDIDATES, length);
+    writer.varint(generation);
+    writer.varint(list.length);
+    for (const candidate of list) writeCandidate(writer, candidate);
+  }
+  if (natProfile !== undefined) {
+    writeHead(writer, ID.NAT_PROFILE, NAT_PROFILE_SIZE);
+    writeNatProfile(writer, natProfile);
+  }
 }
 
 function writeOptional(writer: Writer, parameters: Parameters): void {
@@ -266,6 +305,12 @@ function readParameter(draft: Draft, id: number, value: Reader): boolean {
     case ID.VERSIONS:
       draft.versions = readChoices(value);
       return true;
+    case ID.CANDIDATES:
+      draft.candidates = readCandidates(value);
+      return true;
+    case ID.NAT_PROFILE:
+      draft.natProfile = readNatProfile(value);
+      return true;
     case ID.REFUSED:
       draft.refused = { code: value.varint(), reason: readReason(value) };
       return true;
@@ -290,7 +335,7 @@ function readParameter(draft: Draft, id: number, value: Reader): boolean {
 }
 
 function readInteger(draft: Draft, id: number, value: Reader): boolean {
-  const parameter = INTEGERS.find((each) => each.id === id);
+  const parameter = id === POLICY.id ? POLICY : INTEGERS.find((each) => each.id === id);
   if (parameter === undefined) return false;
   const integer = value.varint();
   if (integer < parameter.min || integer > parameter.max) value.fail();
@@ -307,6 +352,15 @@ function readConnectionIds(value: Reader): Uint8Array[] {
     if (connectionIds.length > MAX_CONNECTION_IDS) value.fail();
   } while (value.remaining > 0);
   return connectionIds;
+}
+
+function readCandidates(value: Reader): Parameters["candidates"] {
+  const generation = value.varint();
+  const count = value.varint();
+  if (count > MAX_CANDIDATES) value.fail();
+  const list: Candidate[] = [];
+  for (let i = 0; i < count && !value.failed; i++) list.push(readCandidate(value));
+  return { generation, list };
 }
 
 function readChoices(value: Reader): number[] {

@@ -48,6 +48,7 @@ function samples(role: Role): Record<FrameKind, Frame> {
     close,
     "immediate-ack": { type: "immediate-ack" },
     "observed-address": { type: "observed-address", address: { host: "192.0.2.9", port: 9, family: 4 } },
+    candidates: { type: "candidates", generation: 1, seenGeneration: 0, candidates: [], profile: undefined },
     "ack-frequency": {
       type: "ack-frequency",
       sequence: 0,

@@ -23,7 +23,7 @@ describe("the page of names", () => {
     );
     expect(unknown).toEqual([]);
     const extensions = [...page.frames.keys()].filter((name) => DRAFT_FRAMES[name] === undefined);
-    expect(extensions).toEqual(["immediate_ack", "ack_frequency", "observed_address"]);
+    expect(extensions).toEqual(["immediate_ack", "ack_frequency", "observed_address", "candidates"]);
   });
 
   test("what is not on it is found", () => {

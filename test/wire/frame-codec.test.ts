@@ -86,7 +86,7 @@ describe("PADDING", () => {
 
 describe("types", () => {
   test("that are not assigned are malformed: FRAME_ENCODING (WIRE-15)", () => {
-    const assigned = new Set([0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x1f, 0x20, 0x23, 0x30, 0x31]);
+    const assigned = new Set([0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x1f, 0x20, 0x21, 0x23, 0x30, 0x31]);
     for (let type = 0x08; type <= 0x1d; type++) assigned.add(type);
     for (let type = 0x00; type < 0x40; type++) {
       if (assigned.has(type)) continue;
@@ -221,4 +221,22 @@ test("integers of 2^53 and above make any frame malformed (WIRE-2)", () => {
     "4042",
   ])
     expect(decode(prefix + tooLarge)).toBe(CLOSE_CODE.FRAME_ENCODING);
+});
+
+describe("CANDIDATES (PATH-1, PATH-2)", () => {
+  const decode = (hex: string) => decodeFrame(new Reader(Uint8Array.from(Buffer.from(hex, "hex"))));
+
+  test("without candidates and profile", () => {
+    expect(decode("2101000000")).toEqual({
+      ...{ type: "candidates", generation: 1, seenGeneration: 0, candidates: [], profile: undefined },
+    });
+  });
+
+  test("a seventeenth candidate and a profile of another length are malformed", () => {
+    const candidate = "011151cb007109";
+    expect(decode(`21010010${candidate.repeat(16)}00`)).toMatchObject({ type: "candidates", generation: 1 });
+    expect(decode(`21010011${candidate.repeat(17)}00`)).toBeUndefined();
+    expect(decode(`2101000009${"00".repeat(9)}`)).toBeUndefined();
+    expect(decode(`210100000a${"00".repeat(10)}`)).toMatchObject({ profile: { step: 0 } });
+  });
 });

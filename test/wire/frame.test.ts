@@ -65,6 +65,12 @@ const TABLE: readonly { frame: Frame; type: number; spaces: string; ackEliciting
   { frame: { type: "immediate-ack" }, type: 0x1f, spaces: "D", ackEliciting: true },
   { frame: { type: "observed-address", address: ADDRESS }, type: 0x20, spaces: "P", ackEliciting: false },
   {
+    frame: { type: "candidates", generation: 1, seenGeneration: 0, candidates: [], profile: undefined },
+    type: 0x21,
+    spaces: "P",
+    ackEliciting: false,
+  },
+  {
     frame: { type: "ack-frequency", sequence: 0, threshold: 0, maxAckDelayUs: 0, reorderingThreshold: 0 },
     type: 0x23,
     spaces: "D",
@@ -107,6 +113,7 @@ test("the table is complete", () => {
     close: true,
     "immediate-ack": true,
     "observed-address": true,
+    candidates: true,
     "ack-frequency": true,
     datagram: true,
     extension: true,

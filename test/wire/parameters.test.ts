@@ -105,7 +105,7 @@ describe("malformed (WIRE-14)", () => {
 
 describe("good", () => {
   test.each<[string, string, Partial<Parameters>]>([
-    ["unknown ids between known ones", `${REQUIRED}0d03ffffff0e00110141`, { metadata: Uint8Array.of(0x41) }],
+    ["unknown ids behind known ones", `${REQUIRED}1101411503ffffff1600`, { metadata: Uint8Array.of(0x41) }],
     ["four connection ids", `0120${Array.from({ length: 4 }, (_, i) => `0${i}02030405060708`).join("")}${AEADS}`, {}],
     ["integers in a longer form than needed", `${REQUIRED}0402400a`, { maxData: 10 }],
     ["the largest number of streams", `${REQUIRED}0608c008000000000000`, { maxStreamsBidi: 2 ** 51 }],
