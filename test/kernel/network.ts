@@ -7,10 +7,8 @@
  * @module
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { compile } from "./compile.ts";
 
 /** What can be set of each direction of the bad link; the units and defaults stand at the top of link.c. */
 type Setting =
@@ -139,7 +137,7 @@ export async function createRoutedNetwork(options: {
 
 /** Two hosts on a link with the given faults. */
 export async function createBadNetwork(options: LinkOptions): Promise<BadNetwork> {
-  const program = compileLink();
+  const program = compile(new URL("link.c", import.meta.url));
   const [a, b] = createHosts();
   const link = spawn(program, [a.namespace, b.namespace, ...wordsOf(options)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: link.stdout })[Symbol.asyncIterator]();
@@ -230,21 +228,6 @@ function removeNamespaces(names: readonly string[]): void {
     if (!open.delete(name)) continue;
     ip(`netns del ${name}`);
   }
-}
-
-/** Compiles link.c, unless this very text was compiled before, and returns the path of the program. */
-function compileLink(): string {
-  const source = fileURLToPath(new URL("link.c", import.meta.url));
-  const folder = fileURLToPath(new URL("../../node_modules/.cache/punchline/", import.meta.url));
-  const program = `${folder}link-${createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16)}`;
-  if (!existsSync(program)) {
-    mkdirSync(folder, { recursive: true });
-    execFileSync("cc", ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", `${program}.${process.pid}`, source], {
-      stdio: "inherit",
-    });
-    renameSync(`${program}.${process.pid}`, program);
-  }
-  return program;
 }
 
 function ip(command: string): void {
