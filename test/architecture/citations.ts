@@ -34,6 +34,7 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   CC: "spec/congestion.md",
   MTU: "spec/mtu.md",
   QLOG: "spec/qlog.md",
+  DOC: "spec/doctor.md",
 };
 
 const REQUIREMENT_ID = `(?:${Object.keys(REQUIREMENT_FILES).join("|")})-[0-9]+`;
