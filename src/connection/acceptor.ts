@@ -7,6 +7,9 @@
  * all. A verified message makes a half-open connection and is answered with at most its own size; copies of it are
  * answered with the same bytes. The application hears of the connection only when a packet of it has opened.
  *
+ * A message may also come by a carrier, which is whatever else leads to the initiator: a rendezvous server, a channel of
+ * the application, people who paste. It is answered there, by the same rules but for the proof of an address.
+ *
  * @module
  */
 import { cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
@@ -60,6 +63,12 @@ const TOTAL_RATE: Rate = { perSecond: 200, burst: 400 };
 const SOURCE_RATE: Rate = { perSecond: 20, burst: 128 };
 const TICKET_RATE: Rate = { perSecond: 50, burst: 256 };
 
+/** Ways back by carriers that one message is answered on: the servers of a ticket. */
+const MAX_CARRIERS = 4;
+
+/** Messages by carriers have no source that could be limited: whoever runs the carrier limits its users. */
+const CARRIER_SOURCE = "carrier";
+
 /** Refusals of one dead ticket: a holder deserves an answer, a flood does not. */
 const REFUSAL_RATE: Rate = { perSecond: 1, burst: 4 };
 
@@ -82,11 +91,21 @@ export interface AcceptorHost {
   readonly unixTime: () => number;
   /** Makes the connection and the second message; `undefined` if the two sides share no AEAD. */
   openHalf(options: HalfOpenOptions, now: Instant): HalfOpened | undefined;
+  /** Sends the second message of a connection, or a refusal, by a carrier. */
+  answerByCarrier(ref: CarrierRef, core2: Uint8Array, connection: ConnectionMachine | undefined): void;
   /** Ends a connection that never opened. */
   dropHalf(connection: ConnectionMachine): void;
   /** Asks the application. */
   request(request: ConnectionRequest): void;
 }
+
+/** Names an answer's way back by a carrier; the owner of the endpoint chooses it. */
+export type CarrierRef = number;
+
+/** Where a message came from. */
+type Origin =
+  | { readonly init: InitDatagram; readonly size: number; readonly via: SocketId; readonly from: Address }
+  | CarrierRef;
 
 /** A source address of a message, and what its answer has to repeat. */
 interface Source extends Omit<HandshakeSource, "credit"> {
@@ -106,6 +125,7 @@ interface Pending {
   readonly offer: Parameters;
   readonly entry: TicketEntry;
   readonly sources: Source[];
+  readonly carriers: CarrierRef[];
   /** Set once accepted. */
   opened: HalfOpened | undefined;
   /** Set once refused. */
@@ -142,23 +162,33 @@ export class Acceptor {
 
   /** Input: a first message, of `size` bytes on the wire. Returns why it was dropped, for the statistics. */
   receive(init: InitDatagram, size: number, via: SocketId, from: Address, now: Instant): string | undefined {
-    if (init.core.length < CORE1_OVERHEAD) return "malformed";
-    const entry = this.tickets.find(unmaskHint(this.#hintCipher, init.core), this.#host.unixTime());
+    return this.#receive(init.core, { init, size, via, from }, now);
+  }
+
+  /** Input: a first message by a carrier, to be answered by {@link AcceptorHost.answerByCarrier}. */
+  receiveByCarrier(core: Uint8Array, ref: CarrierRef, now: Instant): string | undefined {
+    return this.#receive(core, ref, now);
+  }
+
+  #receive(core: Uint8Array, origin: Origin, now: Instant): string | undefined {
+    if (core.length < CORE1_OVERHEAD) return "malformed";
+    const entry = this.tickets.find(unmaskHint(this.#hintCipher, core), this.#host.unixTime());
     if (entry === undefined) return "no-ticket";
-    const fingerprint = connectionIdKey(sha256(init.core.subarray(8, 40)), 0);
-    const coreHash = sha256(init.core);
+    const fingerprint = connectionIdKey(sha256(core.subarray(8, 40)), 0);
+    const coreHash = sha256(core);
     const known = this.#pending.get(fingerprint);
-    if (known !== undefined && equalBytes(known.coreHash, coreHash))
-      return this.#again(known, init, size, via, from, now);
+    if (known !== undefined && equalBytes(known.coreHash, coreHash)) return this.#again(known, origin, now);
     if (known !== undefined || this.#seen.has(fingerprint)) return "replayed";
     // Everything above costs a block of AES and two hashes; from here on the sender has proven to hold the ticket.
-    const noise1 = ResponderHandshake.openSeal(init.core, entry.keys);
+    const noise1 = ResponderHandshake.openSeal(core, entry.keys);
     if (noise1 === undefined) return "bad-seal";
-    if (!this.#load.take("", now) && !this.#hasCookie(init, from, now)) {
-      this.#sendCookie(init, entry, via, from, now);
+    const isDatagram = typeof origin !== "number";
+    if (isDatagram && !this.#load.take("", now) && !this.#hasCookie(origin.init, origin.from, now)) {
+      this.#sendCookie(origin.init, entry, origin.via, origin.from, now);
       return "cookie";
     }
-    const limited = this.#limit(entry, from, now);
+    const source = isDatagram ? sourceKey(origin.from.host) : CARRIER_SOURCE;
+    const limited = this.#limit(entry, source, now);
     if (limited !== undefined) return limited;
     const received = ResponderHandshake.read(noise1, entry.keys, this.#identity);
     if (received === undefined) return "bad-handshake";
@@ -168,12 +198,13 @@ export class Acceptor {
     const pending: Pending = {
       coreHash,
       fingerprint,
-      sourceKey: sourceKey(from.host),
+      sourceKey: source,
       expiresAt: after(now, HALF_OPEN_LIFETIME),
       received,
       offer,
       entry,
-      sources: [this.#source(init, size, via, from)],
+      sources: isDatagram ? [this.#source(origin.init, origin.size, origin.via, origin.from)] : [],
+      carriers: isDatagram ? [] : [origin],
       opened: undefined,
       refusal: undefined,
     };
@@ -235,13 +266,12 @@ export class Acceptor {
     } else if (this.#acceptHook) {
       const id = this.#nextRequestId++;
       this.#requests.set(id, pending);
-      const source = pending.sources[0]!;
       this.#host.request({
         id,
         ticketId: pending.entry.id,
         peerKey: pending.received.peerKey,
         metadata: pending.offer.metadata,
-        from: source.from,
+        from: pending.sources[0]?.from,
       });
     } else {
       this.#open(pending, now);
@@ -255,7 +285,7 @@ export class Acceptor {
       this.#refuse(pending, "version", "no common cipher", now);
       return;
     }
-    for (const each of pending.sources) this.#answerSource(pending, each, now);
+    this.#answer(pending, now);
   }
 
   /** Refuses with an answer that only the holder of the ticket can read, at a rate that no flood can raise. */
@@ -271,18 +301,18 @@ export class Acceptor {
     };
     const ephemeral = keyPairFromSeed(this.#host.random(32));
     pending.refusal = pending.received.respond(encodeParameters(own, this.#host.random(1)[0]!), ephemeral).core2;
-    for (const each of pending.sources) this.#answerSource(pending, each, now);
+    this.#answer(pending, now);
   }
 
   /** A copy of a message that was answered, or is about to be. */
-  #again(
-    pending: Pending,
-    init: InitDatagram,
-    size: number,
-    via: SocketId,
-    from: Address,
-    now: Instant,
-  ): string | undefined {
+  #again(pending: Pending, origin: Origin, now: Instant): string | undefined {
+    if (typeof origin === "number") {
+      if (pending.carriers.length >= MAX_CARRIERS || pending.carriers.includes(origin)) return "replayed";
+      pending.carriers.push(origin);
+      this.#answerCarrier(pending, origin);
+      return undefined;
+    }
+    const { init, size, via, from } = origin;
     let source = pending.sources.find((each) => each.via === via && sameAddress(each.from, from));
     if (source === undefined) {
       if (pending.sources.length >= MAX_ANSWERED_SOURCES) return "replayed";
@@ -293,6 +323,17 @@ export class Acceptor {
     source.token = init.token.slice();
     this.#answerSource(pending, source, now);
     return undefined;
+  }
+
+  /** The answer is there: it goes to everywhere that the message came from. */
+  #answer(pending: Pending, now: Instant): void {
+    for (const source of pending.sources) this.#answerSource(pending, source, now);
+    for (const ref of pending.carriers) this.#answerCarrier(pending, ref);
+  }
+
+  #answerCarrier({ opened, refusal }: Pending, ref: CarrierRef): void {
+    const core = opened?.core2 ?? refusal;
+    if (core !== undefined) this.#host.answerByCarrier(ref, core, opened?.connection);
   }
 
   #answerSource(pending: Pending, source: Source, now: Instant): void {
@@ -314,14 +355,15 @@ export class Acceptor {
     return { via, from, token, size, ownToken: this.#host.random(8), answeredAt: undefined };
   }
 
-  #limit(entry: TicketEntry, from: Address, now: Instant): string | undefined {
-    const source = sourceKey(from.host);
+  #limit(entry: TicketEntry, source: string, now: Instant): string | undefined {
     if (this.#pending.size >= MAX_HALF_OPEN) return "half-open-limit";
     let ofSource = 0;
     for (const pending of this.#pending.values()) if (pending.sourceKey === source) ofSource += 1;
-    if (ofSource >= MAX_HALF_OPEN_PER_SOURCE) return "half-open-limit";
+    if (ofSource >= MAX_HALF_OPEN_PER_SOURCE && source !== CARRIER_SOURCE) return "half-open-limit";
     const granted =
-      this.#perSource.take(source, now) && this.#perTicket.take(entry.id, now) && this.#total.take("", now);
+      (source === CARRIER_SOURCE || this.#perSource.take(source, now)) &&
+      this.#perTicket.take(entry.id, now) &&
+      this.#total.take("", now);
     return granted ? undefined : "rate-limit";
   }
 

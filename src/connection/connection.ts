@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { InitiatorHandshake } from "../crypto/handshake.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
@@ -25,8 +26,8 @@ import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
 import { Core, type CoreOptions } from "./core.ts";
-import type { Dial } from "./dial.ts";
-import type { CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
+import { type Answer, type Dial, readAnswer } from "./dial.ts";
+import type { Attempt, CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
@@ -34,6 +35,7 @@ import { localParameters } from "./negotiation.ts";
 import { buildBatch, buildClose, buildMtuProbe, buildProbe } from "./packet-builder.ts";
 import { followMtu, maxDatagramLength, onMtuProbeRefused } from "./path-mtu.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
+import type { Situation } from "./situation.ts";
 import { auditOf, type ConnectionStats, pathInfoOf, pathsOf, statsOf } from "./snapshot.ts";
 import { Tracer } from "./tracer.ts";
 
@@ -67,6 +69,8 @@ export interface DialingOptions {
   readonly deadline: Instant;
   readonly peerKey: Uint8Array;
   readonly makeKeys: MakeKeys;
+  /** Begins the handshake for carriers. */
+  readonly invite: (situation: Situation) => InitiatorHandshake;
 }
 
 /** What every connection of an endpoint is made of. */
@@ -90,10 +94,14 @@ export class ConnectionMachine implements HasDeadline {
   readonly #host: ConnectionHost;
   readonly #core: Core;
   #state: ConnectionState = "connecting";
-  #dial: Dial | undefined;
-  #dialDeadline: Instant | undefined;
+  /** How an initiator calls, until its keys are there. */
+  #calling: DialingOptions | undefined;
+  #invitation: InitiatorHandshake | undefined;
+  /** What became of the addresses of the ticket, once the call is over. */
+  #attempts: readonly Attempt[] = [];
+  /** When calling is given up. */
+  #deadline: Instant | undefined;
   #peerKey: Uint8Array | undefined;
-  #makeKeys: MakeKeys | undefined;
   /** Whether the owner knows of the connection; of a responder's it does not before it has opened. */
   #isKnown: boolean;
   #isAnnounced = false;
@@ -171,43 +179,69 @@ export class ConnectionMachine implements HasDeadline {
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): string | undefined {
     // The endpoint has looked at a part of the id only.
     if (!this.#core.localIds.includes(response.connectionId, 0)) return "unknown-id";
-    const result = this.#dial?.onResponse(response, via, from, now);
+    const result = this.#calling?.dial.onResponse(response, via, from, now);
     if (result === undefined) return "bad-response";
+    const dropped = this.#onAnswer(result.answer, now);
+    if (dropped !== undefined || this.#state === "closed") return dropped;
+    const { paths, control, recovery } = this.#core;
+    const path = paths.addProven(via, from);
+    // Deviates from RFC 9000 §13.3: it is repeated until the peer is known to have it (spec/connection.md#paths).
+    control.push({ kind: "path-response", token: result.token.slice() });
+    if (result.rtt !== undefined) recovery.rtt.onSample(result.rtt, 0);
+    this.#openOn(path, now);
+    return undefined;
+  }
+
+  /**
+   * Input: an answer of the listener that came by a carrier. Keys are there then, but no path: {@link punch} finds one.
+   * Returns why the answer was dropped, if it was.
+   */
+  onAnswer(core2: Uint8Array, now: Instant): string | undefined {
+    const answer = this.#invitation === undefined ? undefined : readAnswer(this.#invitation, core2);
+    return answer === undefined ? "bad-response" : this.#onAnswer(answer, now);
+  }
+
+  /** An answer of the listener, on whatever way. */
+  #onAnswer(answer: Answer, now: Instant): string | undefined {
+    const calling = this.#calling;
+    if (calling === undefined) return "bad-response";
     this.#core.trace?.advance(now);
     this.#host.touch(this);
-    if (result.type === "refused") {
-      const attempts = this.#dial!.attempts(now);
-      const refusal = refusalOf(result.code);
-      this.#end({ kind: "refused", refusal, message: result.message, attempts });
+    if (answer.type === "refused") {
+      const attempts = calling.dial.attempts(now);
+      this.#end({ kind: "refused", refusal: refusalOf(answer.code), message: answer.message, attempts });
       return undefined;
     }
-    const aead = result.parameters.aeads[0];
-    if (result.parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
+    const { parameters, secrets } = answer;
+    const aead = parameters.aeads[0];
+    if (parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
     // Every connection begins with a stream of the initiator (spec/connection.md).
-    if (result.parameters.maxStreamsBidi === 0) return "bad-parameters";
-    this.#dial = undefined;
-    this.#dialDeadline = undefined;
+    if (parameters.maxStreamsBidi === 0) return "bad-parameters";
+    const { peerKey, makeKeys } = calling;
+    this.establish({ keys: makeKeys(secrets, aead), parameters, peerKey }, now);
+    this.#attempts = calling.dial.attempts(now);
+    this.#calling = undefined;
+    this.#invitation = undefined;
+    return undefined;
+  }
+
+  /** The initiator has its first path. */
+  #openOn(path: Path, now: Instant): void {
     const core = this.#core;
-    const path = core.paths.addActive(via, from);
-    path.validator.markValid();
-    // Deviates from RFC 9000 §13.3: it is repeated until the peer is known to have it (spec/connection.md#paths).
-    core.control.push({ kind: "path-response", token: result.token.slice() });
-    const keys = this.#makeKeys!(result.secrets, aead);
-    this.establish({ keys, parameters: result.parameters, peerKey: this.#peerKey! }, now);
-    if (result.rtt !== undefined) core.recovery.rtt.onSample(result.rtt, 0);
+    core.paths.activate(path);
+    this.#deadline = undefined;
     this.#resume(path, now);
     this.#state = "open";
-    core.trace?.onOpened(from);
+    core.trace?.onOpened(path.remote);
     core.liveness.onReceived(now);
     // The first stream is announced at once, so that a listener that only sends learns of it (spec/streams.md).
     core.streams.open("bidi");
     this.#announce();
-    return undefined;
   }
 
   /** Input: a listener asks for proof of our address. False if it is not an answer to this connection's dial. */
   onCookie(datagram: CookieDatagram, now: Instant): boolean {
-    if (this.#dial === undefined || !this.#dial.onCookie(datagram, now)) return false;
+    if (this.#calling === undefined || !this.#calling.dial.onCookie(datagram, now)) return false;
     this.#host.touch(this);
     return true;
   }
@@ -220,10 +254,8 @@ export class ConnectionMachine implements HasDeadline {
       if (this.#closing.isOver(now)) this.#finishClosing();
       return;
     }
-    if (this.#dial !== undefined) {
-      if (this.#dialDeadline !== undefined && now >= this.#dialDeadline) {
-        this.#end({ kind: "unreachable", attempts: this.#dial.attempts(now) });
-      }
+    if (this.#deadline !== undefined && now >= this.#deadline) {
+      this.#end({ kind: "unreachable", attempts: this.attempts(now) });
       return;
     }
     const core = this.#core;
@@ -267,11 +299,19 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Calls the listener whose key is `peerKey`, until `deadline`. */
   dial(options: DialingOptions): void {
-    this.#dial = options.dial;
-    this.#dialDeadline = options.deadline;
+    this.#calling = options;
+    this.#deadline = options.deadline;
     this.#peerKey = options.peerKey;
-    this.#makeKeys = options.makeKeys;
     this.#host.touch(this);
+  }
+
+  /**
+   * The first message for a carrier, which tells where we may be reached. It is another one with each call: who has moved
+   * meanwhile says so. `undefined` if the connection is not calling, or not any more.
+   */
+  invite(situation: Situation): Uint8Array | undefined {
+    this.#invitation = this.#calling?.invite(situation);
+    return this.#invitation?.core1;
   }
 
   /** Takes the keys and parameters that the handshake has settled. */
@@ -387,7 +427,7 @@ export class ConnectionMachine implements HasDeadline {
   pollTransmit(now: Instant): Transmit | undefined {
     const core = this.#core;
     core.trace?.advance(now);
-    if (this.#dial !== undefined) return this.#dial.pollTransmit(now);
+    if (this.#calling !== undefined) return this.#calling.dial.pollTransmit(now);
     if (core.keys === undefined || this.#state === "closed") return undefined;
     if (this.#closing !== undefined) {
       return this.#closing.takeDue(now) ? buildClose(core, core.keys, this.#closing.intent, now) : undefined;
@@ -417,8 +457,8 @@ export class ConnectionMachine implements HasDeadline {
     if (this.#state === "closed") return undefined;
     if (this.#closing !== undefined) return this.#closing.nextTimeout();
     const core = this.#core;
-    if (this.#dial !== undefined) return earliest(this.#dial.nextTimeout(), this.#dialDeadline);
-    let next = core.paths.nextTimeout();
+    if (this.#calling !== undefined) return earliest(this.#calling.dial.nextTimeout(), this.#deadline);
+    let next = earliest(core.paths.nextTimeout(), this.#deadline);
     if (this.#state !== "open") return next;
     next = earliest(next, core.liveness.nextTimeout());
     next = earliest(next, core.recovery.nextTimeout());
@@ -463,6 +503,11 @@ export class ConnectionMachine implements HasDeadline {
   /** The paths, the active one first. */
   paths(): readonly PathInfo[] {
     return pathsOf(this.#core);
+  }
+
+  /** What became of the addresses that were tried while connecting. */
+  attempts(now: Instant): readonly Attempt[] {
+    return this.#calling?.dial.attempts(now) ?? this.#attempts;
   }
 
   /** For tests: see `EndpointMachine.audit`. */
@@ -631,7 +676,9 @@ export class ConnectionMachine implements HasDeadline {
   #release(): void {
     this.#state = "closed";
     this.#core.trace?.end();
-    this.#dial = undefined;
+    this.#calling = undefined;
+    this.#invitation = undefined;
+    this.#deadline = undefined;
     this.#closing = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
     this.#core.keys?.wipe();

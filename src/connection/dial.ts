@@ -39,18 +39,19 @@ const JITTER = 0.1;
 const NO_MAC = new Uint8Array(16);
 const TOKEN_SIZE = 8;
 
-/** What the answer of the listener settles. */
-export type DialResult =
-  | {
-      readonly type: "established";
-      readonly secrets: SessionSecrets;
-      readonly parameters: Parameters;
-      /** Token of the listener, to be returned on this path. */
-      readonly token: Uint8Array;
-      /** Round-trip time of the handshake in ms, unless it was sent more than once. */
-      readonly rtt: Duration | undefined;
-    }
+/** What the second message of a handshake settles. */
+export type Answer =
+  | { readonly type: "established"; readonly secrets: SessionSecrets; readonly parameters: Parameters }
   | { readonly type: "refused"; readonly code: number; readonly message: string };
+
+/** What an answer to a dial settles beside. */
+export interface DialResult {
+  readonly answer: Answer;
+  /** Token of the listener, to be returned on this path. */
+  readonly token: Uint8Array;
+  /** Round-trip time of the handshake in ms, unless it was sent more than once. */
+  readonly rtt: Duration | undefined;
+}
 
 interface Target {
   readonly address: Address;
@@ -99,18 +100,12 @@ export class Dial {
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): DialResult | undefined {
     const target = this.#targets.find((each) => each.via === via && sameAddress(each.address, from));
     if (target === undefined || !equalBytes(target.token, response.echo)) return undefined;
-    const opened = this.#handshake.readCore2(response.core);
-    if (opened === undefined) return undefined;
-    const parameters = decodeParameters(opened.payload);
-    if (parameters === undefined) return undefined;
+    const answer = readAnswer(this.#handshake, response.core);
+    if (answer === undefined) return undefined;
     target.received += 1;
-    if (parameters.refused !== undefined) {
-      target.outcome = "refused";
-      return { type: "refused", code: parameters.refused.code, message: parameters.refused.reason };
-    }
-    target.outcome = "connected";
+    target.outcome = answer.type === "refused" ? "refused" : "connected";
     const rtt = target.sent === 1 ? now - target.lastSentAt! : undefined;
-    return { type: "established", secrets: opened.session, parameters, token: response.token, rtt };
+    return { answer, token: response.token, rtt };
   }
 
   /** Input: the listener is busy and wants proof of our address first. False if it does not answer our message. */
@@ -197,4 +192,14 @@ export class Dial {
     const unit = this.#options.random(1)[0]! / 255;
     return after(this.#startedAt, delay * (1 + JITTER * (2 * unit - 1)));
   }
+}
+
+/** What the second message of a handshake says; `undefined` if it is no answer to it. Nothing has changed then. */
+export function readAnswer(handshake: InitiatorHandshake, core2: Uint8Array): Answer | undefined {
+  const opened = handshake.readCore2(core2);
+  const parameters = opened === undefined ? undefined : decodeParameters(opened.payload);
+  if (opened === undefined || parameters === undefined) return undefined;
+  const { refused } = parameters;
+  if (refused !== undefined) return { type: "refused", code: refused.code, message: refused.reason };
+  return { type: "established", secrets: opened.session, parameters };
 }

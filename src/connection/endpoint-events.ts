@@ -15,13 +15,21 @@ export interface ConnectionRequest {
   readonly peerKey: Uint8Array;
   /** Up to 256 bytes that the peer sent along for this decision. */
   readonly metadata: Uint8Array;
-  readonly from: Address;
+  /** Where the message came from; `undefined` if a carrier brought it. */
+  readonly from: Address | undefined;
 }
 
 /** What an endpoint tells its owner. */
 export type EndpointEvent =
   /** Only with `acceptHook`; to be answered by `EndpointMachine.answer`. */
   | { readonly type: "request"; readonly request: ConnectionRequest }
+  /** The answer to a first message that came by a carrier; `connection` is half open, or missing if we refuse. */
+  | {
+      readonly type: "answer";
+      readonly ref: number;
+      readonly core: Uint8Array;
+      readonly connection: ConnectionMachine | undefined;
+    }
   /** A peer's keys are confirmed: the connection is open. */
   | {
       readonly type: "incoming";

@@ -24,8 +24,8 @@ import { CLOSE_CODE } from "../wire/codes.ts";
 import { classify, cut, MAX_SEGMENTS, split } from "../wire/datagram.ts";
 import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
 import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
-import { encodeParameters } from "../wire/parameters.ts";
-import { Acceptor, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
+import { encodeParameters, type Parameters } from "../wire/parameters.ts";
+import { Acceptor, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
 import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
 import type { InterfaceMtu } from "./core.ts";
@@ -33,6 +33,7 @@ import { Dial } from "./dial.ts";
 import type { EndpointEvent } from "./endpoint-events.ts";
 import { keysFor } from "./keys.ts";
 import { chooseAead, localParameters } from "./negotiation.ts";
+import { NO_SITUATION, type Situation } from "./situation.ts";
 import type { TicketEntry } from "./ticket-table.ts";
 
 // Specification
@@ -100,6 +101,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   readonly #telling = new Deque<ConnectionMachine>();
   readonly #events = new Deque<EndpointEvent>();
   readonly #pieces: Uint8Array[] = new Array(MAX_SEGMENTS);
+  #situation = NO_SITUATION;
   #now = 0 as Instant;
 
   constructor(options: EndpointOptions) {
@@ -112,6 +114,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       dropHalf: (connection: ConnectionMachine) => connection.abort(),
       request: (request: Extract<EndpointEvent, { type: "request" }>["request"]) =>
         this.#events.push({ type: "request", request }),
+      answerByCarrier: (ref: CarrierRef, core: Uint8Array, connection: ConnectionMachine | undefined) =>
+        this.#events.push({ type: "answer", ref, core, connection }),
     };
     this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook: options.acceptHook });
   }
@@ -149,6 +153,17 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     }
   }
 
+  /**
+   * Input: a first message that a carrier has brought. Its answer, if there is one, comes as an `answer` event with the same
+   * `ref`. Returns why the message was dropped, if it was.
+   */
+  onInvitation(core: Uint8Array, ref: CarrierRef, now: Instant): string | undefined {
+    this.#advance(now);
+    const reason = this.#acceptor.receiveByCarrier(core, ref, this.#now);
+    if (reason !== undefined) this.#drop(reason);
+    return reason;
+  }
+
   onMtuProbeRefused(via: SocketId, to: Address, size: number, now: Instant): void {
     this.#advance(now);
     for (const connection of this.#connections) connection.onMtuProbeRefused(via, to, size, this.#now);
@@ -170,14 +185,13 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       attempt: random(ATTEMPT_SIZE),
       metadata: options.metadata ?? new Uint8Array(),
     };
-    const payload = encodeParameters(parameters, random(1)[0]!);
-    const newHandshake = () =>
+    const newHandshake = (situation = NO_SITUATION) =>
       new InitiatorHandshake({
         keys: ticketKeys,
         listenerKey: ticket.key,
         identity,
         ephemeral: keyPairFromSeed(random(32)),
-        payload,
+        payload: encodeParameters({ ...parameters, ...situationParameters(situation) }, random(1)[0]!),
       });
     const socketFor = (family: 4 | 6) => sockets.find((socket) => socket.family === family)?.id;
     connection.dial({
@@ -185,9 +199,15 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       deadline: after(this.#now, options.timeout),
       peerKey: ticket.key,
       makeKeys: (secrets, aead) => keysFor("initiator", secrets, aead),
+      invite: newHandshake,
     });
     this.#connections.add(connection);
     return connection;
+  }
+
+  /** Tells peers that come by a carrier from now on where we may be reached. */
+  setSituation(situation: Situation): void {
+    this.#situation = situation;
   }
 
   /** Honours a ticket with this endpoint's identity. Returns the name under which it appears in events. */
@@ -311,7 +331,13 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     if (aead === undefined) return undefined;
     const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace };
     const connection = ConnectionMachine.responder(this.#host, parts, now);
-    const parameters = { ...localParameters(config, connection.connectionIds), aeads: [aead] };
+    // Who has not told where it may be reached has no use for where we are.
+    const situation = half.offer.candidates === undefined ? NO_SITUATION : this.#situation;
+    const parameters = {
+      ...localParameters(config, connection.connectionIds),
+      ...situationParameters(situation),
+      aeads: [aead],
+    };
     const payload = encodeParameters(parameters, random(1)[0]!);
     const { core2, session } = half.received.respond(payload, keyPairFromSeed(random(32)));
     const keys = keysFor("responder", session, aead);
@@ -392,6 +418,12 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   #advance(now: Instant): void {
     if (now > this.#now) this.#now = now;
   }
+}
+
+/** The parameters of the handshake that tell a situation. */
+function situationParameters({ generation, candidates, profile }: Situation): Partial<Parameters> {
+  if (generation === 0) return {};
+  return { candidates: { generation, list: candidates }, natProfile: profile };
 }
 
 function unknownMtu(): undefined {

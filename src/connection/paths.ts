@@ -105,11 +105,11 @@ export class Paths {
     this.#all.push(new Path(source.via, source.from, new PathValidator(this.#random), options));
   }
 
-  /** Command: adds the path that the handshake found and makes it the active one. */
-  addActive(via: SocketId, remote: Address): Path {
+  /** Command: adds a path on which the peer is proven to receive. */
+  addProven(via: SocketId, remote: Address): Path {
     const path = new Path(via, remote, new PathValidator(this.#random), { credit: 0, handshakeToken: undefined });
+    path.validator.markValid();
     this.#all.push(path);
-    this.#active = path;
     return path;
   }
 

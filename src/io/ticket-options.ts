@@ -20,7 +20,8 @@ export interface PeerRequest {
   readonly key: string;
   /** What the peer sent along, at most 256 bytes. */
   readonly metadata: Uint8Array;
-  readonly address: Address;
+  /** Where the peer calls from; `undefined` if a server introduced it. */
+  readonly address: Address | undefined;
   /** {@link Ticket.id} of the ticket that it holds. */
   readonly ticketId: string;
 }
