@@ -7,13 +7,18 @@
  * `lifetime` after the last packet from inside, or, if `inboundRefresh` is set, in either direction (RFC 4787 §4.3).
  * The mapping of an IPv6 endpoint is the endpoint itself.
  *
+ * A flow that the router itself has taken for an unsolicited packet is lost to the hosts inside: what they send to that
+ * remote leaves by a mapping of its own, with another port.
+ *
  * @module
  */
 import { type Address, formatAddress } from "../util/machine.ts";
-import type { Duration, Instant } from "../util/time.ts";
+import { after, type Duration, type Instant } from "../util/time.ts";
 import type { Behavior, NatMapping, NatOptions } from "./nat-options.ts";
 import type { PortAllocator } from "./port-allocator.ts";
+import type { Rng } from "./rng.ts";
 import type { Timeline } from "./timeline.ts";
+import type { UnsolicitedPackets } from "./unsolicited.ts";
 
 /** Permitted sources, as far as filtering looks at them, and when each was refreshed last. */
 type Permissions = Map<string, Instant>;
@@ -34,26 +39,39 @@ const DEFAULT_LIFETIME: Duration = 120_000;
 
 /** All mappings and permissions of one NAT. */
 export class MappingTable {
+  /** Flows that had to leave by another port than usual. */
+  displaced = 0;
+
   readonly #options: NatOptions;
   readonly #timeline: Timeline;
   readonly #allocator: PortAllocator;
+  readonly #rng: Rng;
+  readonly #unsolicited: UnsolicitedPackets;
   readonly #mapping: Behavior;
   readonly #filtering: Behavior;
   readonly #lifetime: Duration;
   readonly #byInternal = new Map<string, Mapping>();
   /** Usually one each; several only with overloading. */
   readonly #byExternal = new Map<string, Mapping[]>();
-  /** Internal endpoint and remote → mapping by which that remote came in. */
+  /** Internal endpoint and remote → mapping by which that remote came in, or that the flow was displaced to. */
   readonly #affinity = new Map<string, Mapping>();
   /** Permissions that belong to an internal endpoint. */
   readonly #permissions = new Map<string, Permissions>();
   /** Ports that are not to be used again. */
   #retiredPorts: ReadonlySet<number> = new Set();
+  /** When somebody else behind this NAT makes the next mapping. */
+  #nextForeignAt: Instant;
 
-  constructor(options: NatOptions, parts: { timeline: Timeline; allocator: PortAllocator }) {
+  constructor(
+    options: NatOptions,
+    parts: { timeline: Timeline; allocator: PortAllocator; rng: Rng; unsolicited: UnsolicitedPackets },
+  ) {
     this.#options = options;
     this.#timeline = parts.timeline;
     this.#allocator = parts.allocator;
+    this.#rng = parts.rng;
+    this.#unsolicited = parts.unsolicited;
+    this.#nextForeignAt = after(parts.timeline.now, this.#foreignInterval());
     this.#mapping = options.mapping ?? "endpoint-independent";
     this.#filtering = options.filtering ?? "address-and-port-dependent";
     this.#lifetime = options.lifetime ?? DEFAULT_LIFETIME;
@@ -61,7 +79,8 @@ export class MappingTable {
 
   /** Input: a packet from inside. Returns its mapping, refreshed, or `undefined` if none can be made. */
   leave(packet: { readonly from: Address; readonly to: Address }, externalHost: string): NatMapping | undefined {
-    const mapping = this.#find(packet.from, packet.to) ?? this.#add(packet.from, packet.to, externalHost);
+    const usual = this.#find(packet.from, packet.to) ?? this.#add(packet.from, packet.to, externalHost);
+    const mapping = usual && this.#isTaken(usual, packet.to) ? this.#displace(packet, externalHost) : usual;
     if (mapping === undefined) return undefined;
     this.#refresh(mapping, packet.to);
     return mapping;
@@ -131,17 +150,38 @@ export class MappingTable {
     return undefined;
   }
 
-  #add(internal: Address, remote: Address, externalHost: string): Mapping | undefined {
+  /** Whether the router itself owns the flow of this mapping and this remote. */
+  #isTaken(mapping: Mapping, remote: Address): boolean {
+    if (this.#options.tracksUnsolicited !== true || remote.family === 6) return false;
+    return this.#unsolicited.ownsFlow(mapping.external.port, remote);
+  }
+
+  /** A mapping for one flow alone, whose usual port is taken. */
+  #displace(packet: { readonly from: Address; readonly to: Address }, externalHost: string): Mapping | undefined {
+    const flow = flowKey(packet.from, packet.to);
+    const mapping = this.#add(packet.from, packet.to, externalHost, `displaced ${flow}`);
+    if (mapping === undefined) return undefined;
+    this.displaced += 1;
+    this.#affinity.set(flow, mapping);
+    return mapping;
+  }
+
+  #add(
+    internal: Address,
+    remote: Address,
+    externalHost: string,
+    key = this.#key(internal, remote),
+  ): Mapping | undefined {
     const { maxMappings = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#byInternal.size >= maxMappings) this.#forgetExpired();
     if (this.#byInternal.size >= maxMappings) return undefined;
     const remoteScope = this.#mappingScope(remote);
-    const external = this.#externalFor(internal, remoteScope, externalHost);
+    const external = this.#externalFor(internal, remote, externalHost);
     if (external === undefined) return undefined;
     const mapping: Mapping = {
       internal,
       external,
-      key: this.#key(internal, remote),
+      key,
       scope: remoteScope,
       permissions: this.#permissionsFor(internal),
       refreshedAt: this.#timeline.now,
@@ -154,16 +194,33 @@ export class MappingTable {
     return mapping;
   }
 
-  #externalFor(internal: Address, remoteScope: string, host: string): Address | undefined {
+  #externalFor(internal: Address, remote: Address, host: string): Address | undefined {
     if (internal.family === 6) return internal;
-    const port = this.#allocator.allocate(internal.port, (candidate) => {
+    this.#passForeignFlows();
+    const remoteScope = this.#mappingScope(remote);
+    const isFree = (candidate: number): boolean => {
       if (this.#retiredPorts.has(candidate)) return false;
       const holders = this.#byExternal.get(formatAddress({ host, port: candidate, family: 4 })) ?? [];
       for (const holder of [...holders]) if (!this.#isFresh(holder.refreshedAt)) this.#forget(holder);
       if (this.#options.overloading !== true) return holders.length === 0;
       return holders.every((holder) => holder.scope !== remoteScope);
-    });
+    };
+    const port = this.#allocator.allocate(internal.port, isFree, internal.host);
     return port === undefined ? undefined : { host, port, family: 4 };
+  }
+
+  /** Others have taken ports since the last one was given out here. */
+  #passForeignFlows(): void {
+    while (this.#nextForeignAt <= this.#timeline.now) {
+      this.#allocator.skip();
+      this.#nextForeignAt = after(this.#nextForeignAt, this.#foreignInterval());
+    }
+  }
+
+  /** Time between two mappings of others: they come independently of each other, so it has no memory. */
+  #foreignInterval(): Duration {
+    const { foreignFlows = 0 } = this.#options;
+    return foreignFlows === 0 ? Number.POSITIVE_INFINITY : (-Math.log(1 - this.#rng.float()) * 1000) / foreignFlows;
   }
 
   #permissionsFor(internal: Address): Permissions {

@@ -49,6 +49,20 @@ export interface NatOptions {
   readonly hairpin?: boolean;
   /** Mappings beyond this are refused. */
   readonly maxMappings?: number;
+  /**
+   * Whether the router itself takes unsolicited packets, as Linux does without a filter on its input. Its connection
+   * tracking then owns their flow, and a host inside that writes to the same remote gets another port than usual.
+   */
+  readonly tracksUnsolicited?: boolean;
+  /** Whether the source of an unsolicited packet is kept from that port for some time, even if it is permitted later. */
+  readonly blacklisting?: boolean;
+  /**
+   * Whether unsolicited packets are answered with an ICMP error. Nobody hears it: sockets that are not connected to one
+   * remote don't get such errors. So it is only counted.
+   */
+  readonly rejecting?: boolean;
+  /** New mappings that others behind this NAT make in a second, at random instants: sequential ports move on. */
+  readonly foreignFlows?: number;
   /** The link on its outer side; perfect by default. */
   readonly link?: DuplexLinkOptions;
 }
@@ -71,6 +85,12 @@ export interface NatCounters {
   hairpinRefused: number;
   /** Dropped: the hop limit ended here. */
   expired: number;
+  /** Dropped: from outside, from a source that was seen unsolicited before. */
+  blacklisted: number;
+  /** Of those that were unmapped or filtered: answered with an error. */
+  rejected: number;
+  /** Flows from inside that got another port because an unsolicited packet had taken theirs. */
+  displaced: number;
 }
 
 /** A mapping, as far as tests may see it. */

@@ -17,6 +17,9 @@ import type { NatCounters, NatMapping, NatOptions } from "./nat-options.ts";
 import { type Gateway, Network, type NetworkNode } from "./network.ts";
 import type { Packet } from "./packet.ts";
 import { PortAllocator } from "./port-allocator.ts";
+import { UnsolicitedPackets } from "./unsolicited.ts";
+
+type DropReason = "unmapped" | "filtered" | "exhausted" | "hairpinRefused" | "expired" | "blacklisted";
 
 /** A NAT between the network inside it and the one around it. */
 export class Nat implements NetworkNode, Gateway {
@@ -34,12 +37,16 @@ export class Nat implements NetworkNode, Gateway {
     exhausted: 0,
     hairpinRefused: 0,
     expired: 0,
+    blacklisted: 0,
+    rejected: 0,
+    displaced: 0,
   };
 
   readonly #environment: Environment;
   readonly #outside: Network;
   readonly #table: MappingTable;
-  readonly #hairpins: boolean;
+  readonly #unsolicited: UnsolicitedPackets;
+  readonly #options: NatOptions;
   #address: string;
 
   constructor(options: NatOptions, environment: Environment, internet: Network) {
@@ -47,12 +54,13 @@ export class Nat implements NetworkNode, Gateway {
     this.#environment = environment;
     this.#outside = options.behind?.inside ?? internet;
     this.#address = options.address;
-    this.#hairpins = options.hairpin ?? false;
-    const allocator = new PortAllocator(
-      options.ports ?? { kind: "preserving" },
-      environment.rng.fork(`nat ${this.name}`),
-    );
-    this.#table = new MappingTable(options, { timeline: environment.timeline, allocator });
+    this.#options = options;
+    const { timeline } = environment;
+    const rng = environment.rng.fork(`nat ${this.name}`);
+    const allocator = new PortAllocator(options.ports ?? { kind: "preserving" }, rng);
+    const unsolicited = new UnsolicitedPackets(timeline);
+    this.#unsolicited = unsolicited;
+    this.#table = new MappingTable(options, { timeline, allocator, rng: rng.fork("foreign flows"), unsolicited });
     this.inside = new Network({ name: `${this.name} inside`, environment, hops: 0, gateway: this });
     const { up, down } = bothDirections(options.link ?? {});
     this.link = {
@@ -83,11 +91,12 @@ export class Nat implements NetworkNode, Gateway {
   leave(packet: Packet): void {
     if (this.#expires(packet)) return;
     const isHairpin = packet.to.host === this.#address;
-    if (isHairpin && !this.#hairpins) {
+    if (isHairpin && this.#options.hairpin !== true) {
       this.#drop("hairpinRefused", packet);
       return;
     }
     const mapping = this.#table.leave(packet, this.#address);
+    this.counters.displaced = this.#table.displaced;
     if (mapping === undefined) {
       this.#drop("exhausted", packet);
       return;
@@ -105,6 +114,7 @@ export class Nat implements NetworkNode, Gateway {
   /** Command: forgets all mappings and permissions, as after a power cut. Ports are chosen as on the first day. */
   reboot(): void {
     this.#table.reset();
+    this.#unsolicited.reset();
     this.#environment.trace.note("action", this.name, "reboot");
   }
 
@@ -146,8 +156,15 @@ export class Nat implements NetworkNode, Gateway {
   }
 
   #translateIn(packet: Packet): void {
+    if (this.#options.blacklisting === true && this.#unsolicited.isBlacklisted(packet)) {
+      this.#drop("blacklisted", packet);
+      return;
+    }
     const mapping = this.#table.enter(packet);
     if (mapping === "unmapped" || mapping === "filtered") {
+      const { tracksUnsolicited = false, blacklisting = false } = this.#options;
+      if (tracksUnsolicited || blacklisting) this.#unsolicited.note(packet);
+      if (this.#options.rejecting === true) this.counters.rejected += 1;
       this.#drop(mapping, packet);
       return;
     }
@@ -164,7 +181,7 @@ export class Nat implements NetworkNode, Gateway {
     return true;
   }
 
-  #drop(counter: "unmapped" | "filtered" | "exhausted" | "hairpinRefused" | "expired", packet: Packet): void {
+  #drop(counter: DropReason, packet: Packet): void {
     this.counters[counter] += 1;
     this.#environment.trace.packet("drop", this.name, counter, packet);
   }

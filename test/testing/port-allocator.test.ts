@@ -46,6 +46,33 @@ describe("PortAllocator", () => {
     for (const port of ports({ kind: "random" }, { count: 500 })) expect(port).toBeGreaterThanOrEqual(1024);
   });
 
+  test("a block belongs to one subscriber, and no other gets a port of it (RFC 7422 §2)", () => {
+    const allocator = new PortAllocator({ kind: "block", size: 64, low: 2000, high: 2192 }, new Rng(1));
+    const free = () => true;
+    const drawn = ["a", "b", "c"].map((subscriber) => {
+      const ports = Array.from({ length: 200 }, () => allocator.allocate(1, free, subscriber)!);
+      return new Set(ports.map((port) => (port - 2000) >> 6));
+    });
+    expect(drawn.map((blocks) => blocks.size)).toEqual([1, 1, 1]);
+    expect(new Set(drawn.flatMap((blocks) => [...blocks])).size).toBe(3);
+    expect(allocator.allocate(1, free, "d")).toBeUndefined();
+  });
+
+  test("a block that is used up gives nothing more", () => {
+    const drawn = ports({ kind: "block", size: 8 }, { count: 9 });
+    expect(new Set(drawn.slice(0, 8)).size).toBe(8);
+    expect(drawn[8]).toBeUndefined();
+  });
+
+  test("a skipped port moves only those that count on", () => {
+    const allocator = new PortAllocator({ kind: "sequential", first: 7000, step: 2 }, new Rng(1));
+    allocator.skip();
+    expect(allocator.allocate(1, () => true)).toBe(7002);
+    const preserving = new PortAllocator({ kind: "preserving" }, new Rng(1));
+    preserving.skip();
+    expect(preserving.allocate(5, () => true)).toBe(5);
+  });
+
   test("after a restart, counting begins anew", () => {
     const allocator = new PortAllocator({ kind: "sequential", first: 7000 }, new Rng(1));
     const free = () => true;
@@ -57,6 +84,7 @@ describe("PortAllocator", () => {
   test("an impossible range is refused", () => {
     expect(() => ports({ kind: "random", low: 10, high: 10 })).toThrow(RangeError);
     expect(() => ports({ kind: "random", low: 0, high: 10 })).toThrow(RangeError);
+    expect(() => ports({ kind: "block", size: 11, low: 10, high: 20 })).toThrow(RangeError);
     expect(() => ports({ kind: "random", low: 10, high: 70_000 })).toThrow(RangeError);
   });
 });
