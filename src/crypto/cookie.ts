@@ -7,9 +7,9 @@
  * @module
  */
 
+import type { SecretBytes } from "../util/secret-bytes.ts";
 import { labelBytes } from "./labels.ts";
 import { AeadKey, hmacSha256 } from "./primitives.ts";
-import type { TicketKeys } from "./ticket-keys.ts";
 
 // Specification
 
@@ -18,6 +18,11 @@ export const COOKIE_SIZE = 16;
 
 /** The end of the first message, its tag, ties a cookie to the message that caused it. */
 const BOUND_SIZE = 16;
+
+/** What seals cookies: derived from a ticket or from a server's pin. */
+export interface CookieKeys {
+  readonly cookie: SecretBytes;
+}
 
 /** A cookie on its way. */
 export interface SealedCookie {
@@ -33,7 +38,7 @@ export function cookieFor(secret: Uint8Array, address: string): Uint8Array {
 
 /** Seals a cookie for whoever sent the first message `core` and holds its ticket. */
 export function sealCookie(
-  keys: TicketKeys,
+  keys: CookieKeys,
   options: { readonly cookie: Uint8Array; readonly nonce: Uint8Array; readonly core: Uint8Array },
 ): Uint8Array {
   const { cookie, nonce, core } = options;
@@ -41,7 +46,7 @@ export function sealCookie(
 }
 
 /** The cookie that was sent in answer to our first message `core`; `undefined` if it is forged. */
-export function openCookie(keys: TicketKeys, cookie: SealedCookie, core: Uint8Array): Uint8Array | undefined {
+export function openCookie(keys: CookieKeys, cookie: SealedCookie, core: Uint8Array): Uint8Array | undefined {
   return new AeadKey("chacha20-poly1305", keys.cookie).open(cookie.nonce, core.slice(-BOUND_SIZE), cookie.sealed);
 }
 

@@ -1,22 +1,25 @@
 /**
  * The handshake of two peers (spec/handshake.md): `Noise_IKpsk2_25519_ChaChaPoly_SHA256` inside an outer seal.
  *
- * ```
- * core1 = masked hint [8] ‖ e_i [32] ‖ c1      c1 = seal(M(seal, 1 ‖ e_i), masked hint, rest of Noise message 1)
- * core2 =                   e_r [32] ‖ c2      c2 = seal(M(seal, 2 ‖ e_i ‖ e_r), nothing, rest of Noise message 2)
- * ```
- *
  * The outer seal is keyed by the ticket's secret. Its tag is what a listener checks before any Diffie-Hellman, and it
  * keeps the initiator's identity from whoever has the listener's private key without the ticket. The cores are the same
  * bytes on every carrier.
  *
  * @module
  */
-import { concatBytes } from "../util/bytes.ts";
 import { SessionSecrets } from "./key-schedule.ts";
 import { type CipherSuite, type HandshakePattern, HandshakeState } from "./noise.ts";
-import { AeadKey, hmacSha256, KEY_SIZE, type KeyPair } from "./primitives.ts";
-import { HINT_SIZE, hintCipher, maskHint, type TicketKeys } from "./ticket-keys.ts";
+import {
+  MAX_CORE_SIZE,
+  openCore1,
+  openCore2,
+  SEAL1_OVERHEAD,
+  SEAL2_OVERHEAD,
+  sealCore1,
+  sealCore2,
+} from "./outer-seal.ts";
+import { KEY_SIZE, type KeyPair } from "./primitives.ts";
+import { hintCipher, type TicketKeys } from "./ticket-keys.ts";
 
 // Specification
 
@@ -33,19 +36,11 @@ export const IKPSK2: HandshakePattern = {
 /** The functions of the handshake. */
 export const SUITE: CipherSuite = { name: "25519_ChaChaPoly_SHA256", aead: "chacha20-poly1305", hash: "SHA256" };
 
-/** Largest core; with its datagram header it fits the smallest MTU that a path may have. */
-export const MAX_CORE_SIZE = 1168;
+/** Bytes that {@link InitiatorHandshake.core1} adds to its payload: the seal, two keys and two tags. */
+export const CORE1_OVERHEAD = SEAL1_OVERHEAD + 2 * KEY_SIZE + 32;
 
-/** Bytes that {@link InitiatorHandshake.core1} adds to its payload. */
-export const CORE1_OVERHEAD = 120;
-
-/** Bytes that the second core adds to its payload. */
-export const CORE2_OVERHEAD = 64;
-
-/** Each key of an outer seal is made from a fresh ephemeral key and seals one message, so one nonce is enough. */
-const SEAL_NONCE = new Uint8Array(12);
-
-const EMPTY = new Uint8Array(0);
+/** Bytes that the second core adds to its payload: the seal, a key and a tag. */
+export const CORE2_OVERHEAD = SEAL2_OVERHEAD + KEY_SIZE + 16;
 
 /** What an initiator needs to begin. */
 export interface InitiatorOptions {
@@ -93,24 +88,18 @@ export class InitiatorHandshake {
       rs: listenerKey,
       psk: keys.psk,
     });
-    const noise1 = noise.writeMessage(payload, ephemeral);
-    const ephemeralKey = ephemeral.publicKey;
-    const hint = maskHint(hintCipher(listenerKey), keys.hint, ephemeralKey);
-    const sealed = sealKey(keys, 1, ephemeralKey).seal(SEAL_NONCE, hint, noise1.subarray(KEY_SIZE));
-    this.core1 = concatBytes(hint, ephemeralKey, sealed);
+    this.core1 = sealCore1(keys, hintCipher(listenerKey), noise.writeMessage(payload, ephemeral));
     this.#keys = keys;
-    this.#ephemeralKey = ephemeralKey;
+    this.#ephemeralKey = ephemeral.publicKey;
     this.#noise = noise;
   }
 
   /** Input: an answer. `undefined` if it is not one to our message, or not the listener's; nothing has changed then. */
   readCore2(core2: Uint8Array): Opened | undefined {
     if (core2.length < CORE2_OVERHEAD || core2.length > MAX_CORE_SIZE || this.#noise.isComplete) return undefined;
-    const ephemeralKey = core2.slice(0, KEY_SIZE);
-    const key = sealKey(this.#keys, 2, this.#ephemeralKey, ephemeralKey);
-    const opened = key.open(SEAL_NONCE, EMPTY, core2.subarray(KEY_SIZE));
-    if (opened === undefined) return undefined;
-    const payload = this.#noise.readMessage(concatBytes(ephemeralKey, opened));
+    const noise2 = openCore2(this.#keys, this.#ephemeralKey, core2);
+    if (noise2 === undefined) return undefined;
+    const payload = this.#noise.readMessage(noise2);
     return payload === undefined ? undefined : { payload, session: sessionOf(this.#noise) };
   }
 }
@@ -153,10 +142,7 @@ export class ResponderHandshake implements ReceivedInit {
   /** The Noise message inside a first message of a holder of the ticket; `undefined` for everybody else. No state. */
   static openSeal(core1: Uint8Array, keys: TicketKeys): Uint8Array | undefined {
     if (core1.length < CORE1_OVERHEAD || core1.length > MAX_CORE_SIZE) return undefined;
-    const hint = core1.subarray(0, HINT_SIZE);
-    const ephemeralKey = core1.subarray(HINT_SIZE, HINT_SIZE + KEY_SIZE);
-    const opened = sealKey(keys, 1, ephemeralKey).open(SEAL_NONCE, hint, core1.subarray(HINT_SIZE + KEY_SIZE));
-    return opened === undefined ? undefined : concatBytes(ephemeralKey, opened);
+    return openCore1(keys, core1);
   }
 
   /** Reads a Noise message that {@link openSeal} returned; `undefined` if it is not for this identity. */
@@ -170,20 +156,14 @@ export class ResponderHandshake implements ReceivedInit {
 
   respond(payload: Uint8Array, ephemeral: KeyPair): Responded {
     if (payload.length > MAX_CORE_SIZE - CORE2_OVERHEAD) throw new RangeError(`payload of ${payload.length} bytes`);
-    const noise2 = this.#noise.writeMessage(payload, ephemeral);
-    const key = sealKey(this.#keys, 2, this.ephemeralKey, ephemeral.publicKey);
-    const sealed = key.seal(SEAL_NONCE, EMPTY, noise2.subarray(KEY_SIZE));
-    return { core2: concatBytes(ephemeral.publicKey, sealed), session: sessionOf(this.#noise) };
+    const core2 = sealCore2(this.#keys, this.ephemeralKey, this.#noise.writeMessage(payload, ephemeral));
+    return { core2, session: sessionOf(this.#noise) };
   }
 }
 
-/** The secrets of the session; the handshake keeps none. */
-function sessionOf(noise: HandshakeState): SessionSecrets {
+/** The secrets of the session of a complete handshake, which keeps none. */
+export function sessionOf(noise: HandshakeState): SessionSecrets {
   const { initiator, responder } = noise.split();
   noise.wipe();
   return new SessionSecrets(initiator, responder, noise.handshakeHash);
-}
-
-function sealKey(keys: TicketKeys, message: 1 | 2, ...ephemeralKeys: readonly Uint8Array[]): AeadKey {
-  return new AeadKey("chacha20-poly1305", hmacSha256(keys.seal, Uint8Array.of(message), ...ephemeralKeys));
 }

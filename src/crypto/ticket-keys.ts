@@ -29,6 +29,8 @@ export interface TicketKeys {
   readonly psk: SecretBytes;
   /** Key that seals cookies. */
   readonly cookie: SecretBytes;
+  /** From which the names are derived under which servers know the ticket; see `slots.ts`. */
+  readonly slotRoot: SecretBytes;
   /** What both sides must agree on before the handshake. */
   readonly prologue: Uint8Array;
 }
@@ -52,6 +54,7 @@ export function deriveTicketKeys(ticket: TicketIdentity): TicketKeys {
     seal: secretBytes(expandLabel(root, "seal")),
     psk: secretBytes(expandLabel(root, "psk")),
     cookie: secretBytes(expandLabel(root, "cookie")),
+    slotRoot: secretBytes(expandLabel(root, "slot")),
     prologue: concatBytes(labelBytes("punchline/1 peer"), Uint8Array.of(0), sha256(core)),
   };
   wipe(input, root);

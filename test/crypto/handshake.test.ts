@@ -6,13 +6,8 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { chooseAead } from "../../src/connection/negotiation.ts";
-import {
-  CORE1_OVERHEAD,
-  CORE2_OVERHEAD,
-  InitiatorHandshake,
-  MAX_CORE_SIZE,
-  ResponderHandshake,
-} from "../../src/crypto/handshake.ts";
+import { CORE1_OVERHEAD, CORE2_OVERHEAD, InitiatorHandshake, ResponderHandshake } from "../../src/crypto/handshake.ts";
+import { MAX_CORE_SIZE } from "../../src/crypto/outer-seal.ts";
 import { exportPrivateKey, keyPairFromSeed, sha256 } from "../../src/crypto/primitives.ts";
 import { deriveTicketKeys, hintCipher, unmaskHint } from "../../src/crypto/ticket-keys.ts";
 import { bytes, counting, flipped, handshake, hex, KEYS, LISTENER, PEER, readVectors, TICKET } from "./fixtures.ts";
