@@ -5,29 +5,20 @@
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RULESETS } from "./kinds.ts";
-import { NatLab } from "./lab.ts";
-import { classify, Reflector } from "./probe.ts";
-import { Station } from "./station.ts";
+import { classify } from "./probe.ts";
+import { Testbed } from "./testbed.ts";
 
-let lab: NatLab;
-let inner: Station;
-let server: Station;
-let reflector: Reflector;
+let bed: Testbed;
 
 beforeAll(async () => {
-  lab = await NatLab.create();
-  [inner, server] = await Promise.all([Station.start(lab.host("ha")), Station.start(lab.host("srv"))]);
-  reflector = await Reflector.open(server);
+  bed = await Testbed.create(["ha"]);
 });
 
-afterAll(async () => {
-  await Promise.all([inner?.stop(), server?.stop()]);
-  await lab?.close();
-});
+afterAll(() => bed?.close());
 
 test.each(RULESETS)("$name is seen as configured", async ({ rules, seenMapping }) => {
-  await lab.install("na", rules);
-  expect(await classify(inner, reflector)).toMatchObject({
+  await bed.lab.install("na", rules);
+  expect(await classify(bed.at("ha"), bed.reflector)).toMatchObject({
     mapping: seenMapping,
     filtering: rules.filtering,
     allocator: rules.allocator.kind,
