@@ -49,11 +49,15 @@ const IPV4_SIZE = 4;
 const IPV6_SIZE = 16;
 const NAT_PROFILE_SIZE = 10;
 
-/** A server through which the listener can be found. */
-export interface ServerRecord {
+/** Where a server can be reached. */
+export interface Place {
   /** A host name, or a literal address. */
   readonly host: string;
   readonly port: number;
+}
+
+/** A server through which the listener can be found. */
+export interface ServerRecord extends Place {
   /** Beginning of the hash of the server's key, {@link PIN_SIZE} bytes. */
   readonly pin: Uint8Array;
 }
@@ -98,8 +102,9 @@ export function decodeRecords(bytes: Uint8Array): Routing | undefined {
     // Only names and extensions have a use for the low bits.
     if (w !== 0 && kind >= KIND.SERVER_IPV4 && kind <= KIND.NAT_PROFILE) return undefined;
     if (kind <= KIND.SERVER_IPV6) {
-      const server = readServer(reader, kind, w);
-      if (server === undefined || servers.push(server) > MAX_SERVERS) return undefined;
+      const place = readPlace(reader, first);
+      if (place === undefined) return undefined;
+      if (servers.push({ ...place, pin: reader.bytes(PIN_SIZE).slice() }) > MAX_SERVERS) return undefined;
     } else if (kind <= KIND.ADDRESS_IPV6) {
       const family = kind === KIND.ADDRESS_IPV4 ? 4 : 6;
       const host = readHost(reader, family);
@@ -111,17 +116,19 @@ export function decodeRecords(bytes: Uint8Array): Routing | undefined {
   return reader.failed ? undefined : { servers, addresses };
 }
 
-function readServer(reader: Reader, kind: number, words: number): ServerRecord | undefined {
+/** The place in a record of a server, between its head byte and the pin; `undefined` if it is malformed. */
+export function readPlace(reader: Reader, first: number): Place | undefined {
+  const kind = first >>> 5;
+  const w = first & 0x1f;
+  if (kind > KIND.SERVER_IPV6 || (kind >= KIND.SERVER_IPV4 && w !== 0)) return undefined;
   if (kind >= KIND.SERVER_IPV4) {
     const host = readHost(reader, kind === KIND.SERVER_IPV4 ? 4 : 6);
-    return { host, port: readPort(reader), pin: reader.bytes(PIN_SIZE).slice() };
+    return { host, port: readPort(reader) };
   }
   const serverPort = kind === KIND.SERVER_NAME_AND_PORT ? readPort(reader) : DEFAULT_SERVER_PORT;
-  const host = decodeName(reader.bytes(2 * words));
+  const host = decodeName(reader.bytes(2 * w));
   // A literal address has records of its own.
-  return host === undefined || parseHost(host) !== undefined
-    ? undefined
-    : { host, port: serverPort, pin: reader.bytes(PIN_SIZE).slice() };
+  return host === undefined || parseHost(host) !== undefined ? undefined : { host, port: serverPort };
 }
 
 function readHost(reader: Reader, family: 4 | 6): string {
@@ -137,15 +144,24 @@ function readPort(reader: Reader): number {
 
 function encodeServer(server: ServerRecord): number[] {
   if (server.pin.length !== PIN_SIZE) throw new RangeError(`a pin has ${PIN_SIZE} bytes`);
-  const host = parseHost(server.host);
+  return [...encodePlace(server), ...server.pin];
+}
+
+/**
+ * A record of a server without its pin.
+ *
+ * @throws RangeError if the host is neither an address nor a host name, or the port none.
+ */
+export function encodePlace(place: Place): number[] {
+  const host = parseHost(place.host);
   if (host !== undefined) {
     const kind = host.length === IPV4_SIZE ? KIND.SERVER_IPV4 : KIND.SERVER_IPV6;
-    return [head(kind, 0), ...host, ...port(server.port), ...server.pin];
+    return [head(kind, 0), ...host, ...port(place.port)];
   }
-  const name = encodeName(server.host);
-  if (name === undefined) throw new RangeError(`no host name: ${server.host}`);
-  if (server.port === DEFAULT_SERVER_PORT) return [head(KIND.SERVER_NAME, name.length / 2), ...name, ...server.pin];
-  return [head(KIND.SERVER_NAME_AND_PORT, name.length / 2), ...port(server.port), ...name, ...server.pin];
+  const name = encodeName(place.host);
+  if (name === undefined) throw new RangeError(`no host name: ${place.host}`);
+  if (place.port === DEFAULT_SERVER_PORT) return [head(KIND.SERVER_NAME, name.length / 2), ...name];
+  return [head(KIND.SERVER_NAME_AND_PORT, name.length / 2), ...port(place.port), ...name];
 }
 
 function requiredHost(text: string): Uint8Array {

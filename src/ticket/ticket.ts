@@ -14,16 +14,13 @@
  *
  * @module
  */
-import { concatBytes, equalBytes } from "../util/bytes.ts";
+import { concatBytes } from "../util/bytes.ts";
 import { secretBytes, wipe } from "../util/secret-bytes.ts";
 import { Reader } from "../wire/reader.ts";
-import { decodeBase62, encodeBase62 } from "./base62.ts";
 import { decodeRecords, encodeRecords, type Routing } from "./records.ts";
+import { decodeWord, encodeWord, type Hash, type WordProblem } from "./word.ts";
 
 // Specification
-
-/** Begins every ticket of this version; bound into the checksum. */
-const PREFIX = "pl1";
 
 /** Characters of a ticket; bounds the work on what a user pastes. */
 export const MAX_TICKET_LENGTH = 1_024;
@@ -31,7 +28,8 @@ export const MAX_TICKET_LENGTH = 1_024;
 export const TICKET_KEY_SIZE = 32;
 export const TICKET_SECRET_SIZE = 16;
 const CORE_SIZE = 53;
-const CHECK_SIZE = 4;
+
+const TICKET = { prefix: "pl1", minSize: CORE_SIZE, maxLength: MAX_TICKET_LENGTH };
 
 const FLAG = { SINGLE_USE: 0x01, DIRECT_ONLY: 0x02, RELAY_ONLY: 0x04, PASTE: 0x08 } as const;
 /** Flags that a reader may ignore. They are part of the core all the same. */
@@ -64,15 +62,12 @@ export interface TicketFields extends Routing {
 
 /** Why a text is no ticket: a word for programs, and a sentence for people. */
 export interface TicketProblem {
-  readonly code: "prefix" | "case" | "characters" | "length" | "checksum" | "unsupported" | "malformed";
+  readonly code: WordProblem | "unsupported" | "malformed";
   readonly hint: string;
 }
 
-/** SHA-256 of all parts in order; given by the caller, since tickets know no cryptography. */
-export type Hash = (...parts: readonly Uint8Array[]) => Uint8Array;
-
 const HINTS: Readonly<Record<TicketProblem["code"], string>> = {
-  prefix: `a ticket begins with ${PREFIX}`,
+  prefix: `a ticket begins with ${TICKET.prefix}`,
   case: "capital and small letters differ in a ticket; something changed them",
   characters: "a ticket has only letters and digits; copy it as one word",
   length: "the ticket is not complete; copy it to the last character",
@@ -105,27 +100,16 @@ export function ticketCore(fields: TicketFields): Uint8Array {
 export function encodeTicket(fields: TicketFields, sha256: Hash): string {
   const core = ticketCore(fields);
   const bytes = concatBytes(core, encodeRecords(fields));
-  const whole = concatBytes(bytes, checksum(bytes, sha256));
-  const text = PREFIX + encodeBase62(whole);
-  wipe(core, bytes, whole);
+  const text = encodeWord(TICKET, bytes, sha256);
+  wipe(core, bytes);
   return text;
 }
 
 /** What a text form says, or why it is none. */
 export function decodeTicket(text: string, sha256: Hash): TicketFields | TicketProblem {
-  const prefix = text.slice(0, PREFIX.length);
-  if (prefix !== PREFIX) return problem(prefix.toLowerCase() === PREFIX ? "case" : "prefix");
-  const body = text.slice(PREFIX.length);
-  if (text.length > MAX_TICKET_LENGTH) return problem("length");
-  const bytes = decodeBase62(body);
-  if (bytes === "value") return problem(isOneCase(body) ? "case" : "checksum");
+  const bytes = decodeWord(TICKET, text, sha256);
   if (!(bytes instanceof Uint8Array)) return problem(bytes);
-  if (bytes.length < CORE_SIZE + CHECK_SIZE) return problem("length");
-  const checked = bytes.subarray(0, bytes.length - CHECK_SIZE);
-  if (!equalBytes(checksum(checked, sha256), bytes.subarray(checked.length))) {
-    return problem(isOneCase(body) ? "case" : "checksum");
-  }
-  const fields = decodeFields(checked);
+  const fields = decodeFields(bytes);
   wipe(bytes);
   return fields;
 }
@@ -161,15 +145,6 @@ function flagsOf(fields: TicketFields): number {
   if (relayOnly) flags |= FLAG.RELAY_ONLY;
   if (paste) flags |= FLAG.PASTE;
   return flags;
-}
-
-function checksum(bytes: Uint8Array, sha256: Hash): Uint8Array {
-  return sha256(new TextEncoder().encode(PREFIX), bytes).subarray(0, CHECK_SIZE);
-}
-
-/** Whether a text has letters of one case only: in a ticket of this length that is no accident. */
-function isOneCase(text: string): boolean {
-  return text === text.toLowerCase() || text === text.toUpperCase();
 }
 
 function problem(code: TicketProblem["code"]): TicketProblem {
