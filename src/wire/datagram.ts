@@ -37,6 +37,7 @@ export const FIRST_BYTE = {
   COOKIE: 0x83,
   DISCOVER: 0x84,
   DISCOVERED: 0x85,
+  WITNESS: 0x86,
   PAD: 0x9f,
   RELAY: 0xa0,
 } as const;
