@@ -18,7 +18,7 @@ import {
 import { deriveServerKeys, serverPin } from "../../src/crypto/server-keys.ts";
 import { connectionSlot, ticketBlind, ticketSlot } from "../../src/crypto/slots.ts";
 import { unmaskHint } from "../../src/crypto/ticket-keys.ts";
-import { counting, flipped, hex, KEYS, LISTENER, PEER } from "./fixtures.ts";
+import { bytes, counting, flipped, hex, KEYS, LISTENER, PEER, readVectors } from "./fixtures.ts";
 import { H, L, M, utf8 } from "./oracle.ts";
 
 const SERVER = keyPairFromSeed(counting(0x01, 32));
@@ -27,6 +27,44 @@ const HASH = counting(0x30, 32);
 
 /** Eight points whose product with any private key is zero begin with these (RFC 7748 §6.1); two of them will do. */
 const LOW_ORDER = [new Uint8Array(32), Uint8Array.of(1, ...new Uint8Array(31))];
+
+interface RendezvousVectors {
+  readonly server: Readonly<Record<"key" | "pin" | "hint" | "seal" | "cookie", string>>;
+  readonly session: {
+    readonly inputs: Readonly<Record<"payload1" | "payload2", string>>;
+    readonly proof: { readonly blinds: readonly string[]; readonly message: string };
+  } & Readonly<Record<"core1" | "core2" | "handshakeHash" | "initiatorKey" | "responderKey", string>>;
+  readonly slots: Readonly<Record<"blind" | "ticketSlot" | "preimage" | "connectionSlot", string>>;
+}
+
+const vectors = readVectors<RendezvousVectors>("rendezvous");
+
+test("the frozen session, its keys, and the proof in it are made and read to the byte (RDV-1, RDV-3, RDV-7)", () => {
+  const { session, server } = vectors;
+  expect(hex(SERVER.publicKey)).toBe(server.key);
+  for (const name of ["pin", "hint", "seal", "cookie"] as const) expect(hex(SERVER_KEYS[name])).toBe(server[name]);
+  const initiator = client(bytes(session.inputs.payload1));
+  expect(hex(initiator.core1)).toBe(session.core1);
+  const answered = answer(initiator.core1, SERVER, bytes(session.inputs.payload2));
+  expect(hex(answered.core2)).toBe(session.core2);
+  expect(hex(answered.session.handshakeHash)).toBe(session.handshakeHash);
+  expect(hex(answered.session.initiator)).toBe(session.initiatorKey);
+  expect(hex(answered.session.responder)).toBe(session.responderKey);
+  expect(initiator.readCore2(bytes(session.core2))).toBeDefined();
+  const proven = verifyKeyProof(bytes(session.proof.message), {
+    identity: SERVER,
+    handshakeHash: bytes(session.handshakeHash),
+  })!;
+  expect(hex(proven.key)).toBe(hex(LISTENER.publicKey));
+  expect(hex(proven.payload)).toBe(`01${session.proof.blinds[0]}`);
+});
+
+test("the frozen slots are those of the formula (RDV-5, RDV-6)", () => {
+  const { slots } = vectors;
+  expect(hex(ticketBlind(KEYS, SERVER_KEYS.pin))).toBe(slots.blind);
+  expect(hex(ticketSlot(LISTENER.publicKey, bytes(slots.blind)))).toBe(slots.ticketSlot);
+  expect(hex(connectionSlot(bytes(slots.preimage)))).toBe(slots.connectionSlot);
+});
 
 function client(payload = counting(1, 9), seed = 0xa0): ClientHandshake {
   return new ClientHandshake({ keys: SERVER_KEYS, ephemeral: keyPairFromSeed(counting(seed, 32)), payload });
