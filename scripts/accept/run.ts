@@ -14,8 +14,13 @@ import { FILL_LINKS } from "./fill-links/rows.ts";
 import { FIRST_STREAM } from "./first-stream/rows.ts";
 import type { Row } from "./row.ts";
 import { type Outcome, State } from "./state.ts";
+import { THROUGH_NATS } from "./through-nats/rows.ts";
 
-const SUITES: Readonly<Record<string, readonly Row[]>> = { "first-stream": FIRST_STREAM, "fill-links": FILL_LINKS };
+const SUITES: Readonly<Record<string, readonly Row[]>> = {
+  "first-stream": FIRST_STREAM,
+  "fill-links": FILL_LINKS,
+  "through-nats": THROUGH_NATS,
+};
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 async function main(): Promise<void> {
