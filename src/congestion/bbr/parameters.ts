@@ -103,6 +103,9 @@ export const CRUISE_QUEUE_GAIN = 0.95;
 /** A queue stands in CRUISE if no packet of the last round came within this multiple of the smallest round trip … */
 export const CRUISE_QUEUE_SHARE = 1.125;
 
+/** … nor within this much of it, in ms: what may be in flight for the turns of both ends (CC-27), and their timers. */
+export const CRUISE_QUEUE_NOISE: Duration = 5;
+
 /** Loss that ends Startup without waiting for a full round of it: no noise is like that. */
 export const STARTUP_HEAVY_LOSS = 0.2;
 

@@ -15,12 +15,12 @@ import type { BbrCore, Sample } from "./core.ts";
 import {
   BETA,
   CRUISE_QUEUE_GAIN,
+  CRUISE_QUEUE_NOISE,
   CRUISE_QUEUE_SHARE,
   DOWN_PACING_GAIN,
   MAX_PROBE_ROUNDS,
   PROBE_WAIT,
   PROBE_WAIT_SPREAD,
-  QUEUE_NOISE,
   UP_PACING_GAIN,
   UP_WINDOW_GAIN,
   WINDOW_GAIN,
@@ -159,7 +159,7 @@ function isTimeToProbe(core: BbrCore, now: Instant): boolean {
 
 function hasCruiseQueue(core: BbrCore): boolean {
   const { minRtt } = core.path;
-  return (core.rounds.shortestRtt ?? 0) > Math.max(CRUISE_QUEUE_SHARE * minRtt, minRtt + QUEUE_NOISE);
+  return (core.rounds.shortestRtt ?? 0) > Math.max(CRUISE_QUEUE_SHARE * minRtt, minRtt + CRUISE_QUEUE_NOISE);
 }
 
 /** "IsTimeToCruise". */
