@@ -35,6 +35,7 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   MTU: "spec/mtu.md",
   QLOG: "spec/qlog.md",
   DOC: "spec/doctor.md",
+  MAP: "spec/portmap.md",
 };
 
 const REQUIREMENT_ID = `(?:${Object.keys(REQUIREMENT_FILES).join("|")})-[0-9]+`;
