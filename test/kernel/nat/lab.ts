@@ -124,6 +124,7 @@ export class NatLab {
       const a = await startLink(namespaces, "na", "a", links);
       const b = await startLink(namespaces, carrier ? "cb" : "nb", "b", links);
       connectPlaces(namespaces, { carrier, ipv6 });
+      awaitCarriers([...routers, ...Object.keys(HOSTS)].map((name) => namespaces.full(name)));
       return new NatLab(namespaces, carrier, { a, b });
     } catch (error) {
       namespaces.remove();
@@ -205,6 +206,15 @@ export class NatLab {
   }
 }
 
+/** Waits until every device works, for 5 s at most; it takes some 10 ms. */
+function awaitCarriers(namespaces: readonly string[]): void {
+  const isDown = (name: string): string => `ip -n ${name} -oneline link show up | grep -q NO-CARRIER`;
+  shell([
+    "turns=0",
+    ...namespaces.map((name) => `while ${isDown(name)}; do test $((turns+=1)) -lt 500; sleep 0.01; done`),
+  ]);
+}
+
 /** Which families exist, and who forwards. */
 function prepare(
   namespaces: Namespaces,
@@ -212,11 +222,15 @@ function prepare(
 ): void {
   const set = (name: string, ...values: readonly string[]): string =>
     `ip netns exec ${namespaces.full(name)} sysctl -qw ${values.join(" ")}`;
-  const family = `net.ipv6.conf.all.disable_ipv6=${ipv6 ? 0 : 1}`;
+  const family = ["all", "default"].flatMap((scope) => [
+    `net.ipv6.conf.${scope}.disable_ipv6=${ipv6 ? 0 : 1}`,
+    // Or a new device's own address could not be used for a second.
+    `net.ipv6.conf.${scope}.accept_dad=0`,
+  ]);
   const forwarding = ["net.ipv4.ip_forward=1", ...(ipv6 ? ["net.ipv6.conf.all.forwarding=1"] : [])];
   shell([
-    ...Object.keys(HOSTS).map((name) => set(name, family, `net.ipv6.conf.default.disable_ipv6=${ipv6 ? 0 : 1}`)),
-    ...["inet", ...routers].map((name) => set(name, family, ...forwarding)),
+    ...Object.keys(HOSTS).map((name) => set(name, ...family)),
+    ...["inet", ...routers].map((name) => set(name, ...family, ...forwarding)),
     // Or the rules would see frames between neighbours, and translate them on the bridge. Absent if the module is.
     ...routers.map((name) => `${set(name, "-e", "net.bridge.bridge-nf-call-iptables=0")} || true`),
   ]);
@@ -269,7 +283,7 @@ function connectPlaces(
 
   for (const { home, router, hosts, number } of HOMES) {
     const gateway = number === 2 && carrier ? "cb" : router;
-    lines.push(`ip -n ${ns(router)} link add ${INNER} type bridge`);
+    lines.push(`ip -n ${ns(router)} link add ${INNER} type bridge mcast_snooping 0`);
     up(router, INNER, `10.${number}.0.1/24`, `2a00:${number}::1/64`);
     for (const host of hosts) {
       cable(host, "eth0", router, host);

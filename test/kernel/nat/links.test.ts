@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Address } from "../../../src/util/machine.ts";
 import type { StationSocket } from "./station.ts";
+import type { HostPort } from "./station-program.ts";
 import { Testbed } from "./testbed.ts";
 
 /** What each WAN link takes one way, in ms. */
@@ -35,7 +35,7 @@ afterAll(() => bed?.close());
 let serial = 0;
 
 /** Whether a datagram arrives. */
-async function crosses(from: StationSocket, to: Address, at: StationSocket): Promise<boolean> {
+async function crosses(from: StationSocket, to: HostPort, at: StationSocket): Promise<boolean> {
   serial += 1;
   from.send(`crossing ${serial}`, to);
   return (await at.arrival(`crossing ${serial}`, 2000)) !== undefined;

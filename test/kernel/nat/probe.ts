@@ -8,10 +8,10 @@
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Address } from "../../../src/util/machine.ts";
 import type { NatBehavior } from "../../../src/wire/nat-profile.ts";
 import { SERVER_ADDRESSES } from "./lab.ts";
 import type { Station, StationSocket } from "./station.ts";
+import type { HostPort } from "./station-program.ts";
 
 const PORTS = [7001, 7002] as const;
 
@@ -58,14 +58,14 @@ export class Reflector {
   }
 
   /** Where a datagram from this socket seems to come from. Throws if it does not arrive. */
-  async mapped(socket: StationSocket, host: 0 | 1 = 0, port: 0 | 1 = 0): Promise<Address> {
+  async mapped(socket: StationSocket, host: 0 | 1 = 0, port: 0 | 1 = 0): Promise<HostPort> {
     const mapped = await this.tryMapped(socket, host, port);
     if (mapped === undefined) throw new Error("a datagram has not reached the server");
     return mapped;
   }
 
   /** The same, but `undefined` if nothing arrives within `patience` ms. */
-  async tryMapped(socket: StationSocket, host: 0 | 1, port: 0 | 1, patience = 2000): Promise<Address | undefined> {
+  async tryMapped(socket: StationSocket, host: 0 | 1, port: 0 | 1, patience = 2000): Promise<HostPort | undefined> {
     this.#serial += 1;
     const text = `where am I? ${this.#serial}`;
     const reflector = this.at(host, port);
@@ -74,7 +74,7 @@ export class Reflector {
   }
 
   /** Which of the server's sockets, by address and port, reach `socket` at `to`. The first must, as it comes last. */
-  async admitted(socket: StationSocket, to: Address): Promise<boolean[][]> {
+  async admitted(socket: StationSocket, to: HostPort): Promise<boolean[][]> {
     this.#serial += 1;
     const text = (host: number, port: number): string => `${this.#serial} from ${host} ${port}`;
     for (const host of [1, 0] as const)
@@ -111,7 +111,7 @@ export async function classify(inner: Station, reflector: Reflector): Promise<Ve
   return { ...verdict, step: verdict.allocator === "sequential" ? steps[0] : undefined };
 }
 
-function mappingOf(first: Address, otherHost: Address, otherPort: Address): NatBehavior {
+function mappingOf(first: HostPort, otherHost: HostPort, otherPort: HostPort): NatBehavior {
   if (otherHost.port !== otherPort.port) return "address-and-port-dependent";
   return first.port === otherHost.port ? "endpoint-independent" : "address-dependent";
 }

@@ -7,9 +7,9 @@
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Address } from "../../../src/util/machine.ts";
 import type { Reflector } from "./probe.ts";
 import type { Station, StationSocket } from "./station.ts";
+import type { HostPort } from "./station-program.ts";
 
 /** How often both sides send, and with what pause in ms. What gets through at all does so at the second try. */
 const VOLLEYS = 4;
@@ -69,11 +69,11 @@ class Side {
   }
 
   /** Where the server sees us. */
-  discover(): Promise<Address> {
+  discover(): Promise<HostPort> {
     return this.#reflector.mapped(this.#socket);
   }
 
-  knock(to: Address, ttl?: number): void {
+  knock(to: HostPort, ttl?: number): void {
     this.#socket.send(KNOCK, to, ttl === undefined ? {} : { ttl });
   }
 

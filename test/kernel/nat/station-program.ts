@@ -7,29 +7,34 @@
  */
 import { createSocket, type Socket } from "node:dgram";
 import { createInterface } from "node:readline";
-import type { Address } from "../../../src/util/machine.ts";
+
+/** Where a datagram comes from or goes to. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** What the test may ask for. Sockets have numbers, which the test gives them. */
 export type Order =
   | { readonly order: "open"; readonly socket: number; readonly host: string; readonly port: number }
   /** Only datagrams from this address come in from then on, and ICMP errors are reported. */
-  | { readonly order: "connect"; readonly socket: number; readonly to: Address }
+  | { readonly order: "connect"; readonly socket: number; readonly to: HostPort }
   | {
       readonly order: "send";
       readonly socket: number;
-      readonly to: Address | undefined;
+      readonly to: HostPort | undefined;
       readonly text: string;
       readonly ttl: number | undefined;
     }
   | { readonly order: "close"; readonly socket: number }
   /** From now on this many datagrams a second in the mean, each from a socket of its own, at random moments. */
-  | { readonly order: "flows"; readonly perSecond: number; readonly to: Address };
+  | { readonly order: "flows"; readonly perSecond: number; readonly to: HostPort };
 
 /** What the program says. */
 export type Report =
   | { readonly report: "ready" }
-  | { readonly report: "open"; readonly socket: number; readonly address: Address }
-  | { readonly report: "datagram"; readonly socket: number; readonly from: Address; readonly text: string }
+  | { readonly report: "open"; readonly socket: number; readonly address: HostPort }
+  | { readonly report: "datagram"; readonly socket: number; readonly from: HostPort; readonly text: string }
   | { readonly report: "error"; readonly socket: number; readonly code: string };
 
 const DEFAULT_TTL = 64;

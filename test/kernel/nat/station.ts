@@ -7,13 +7,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Address } from "../../../src/util/machine.ts";
 import { BLACK_HOLE, type LabHost } from "./lab.ts";
-import type { Order, Report } from "./station-program.ts";
+import type { HostPort, Order, Report } from "./station-program.ts";
 
 /** A datagram that has come. */
 export interface Arrival {
-  readonly from: Address;
+  readonly from: HostPort;
   readonly text: string;
 }
 
@@ -45,7 +44,7 @@ export class Station {
   }
 
   /** Opens a socket, by default at the host's own address and any free port. */
-  async open({ host = this.host.address, port = 0 }: Partial<Address> = {}): Promise<StationSocket> {
+  async open({ host = this.host.address, port = 0 }: Partial<HostPort> = {}): Promise<StationSocket> {
     this.#serial += 1;
     const number = this.#serial;
     const socket = new StationSocket((order) => this.#order({ ...order, socket: number } as Order));
@@ -88,7 +87,7 @@ export class StationSocket {
   readonly opened: Promise<void>;
   readonly #order: (order: SocketOrder) => void;
   readonly #listeners = new Set<(arrival: Arrival) => void>();
-  #address: Address | undefined;
+  #address: HostPort | undefined;
   #onOpen: () => void = () => {};
 
   constructor(order: (order: SocketOrder) => void) {
@@ -118,12 +117,12 @@ export class StationSocket {
   }
 
   /** Sends a datagram; without `to`, to the address that the socket is connected with. */
-  send(text: string, to?: Address, { ttl }: { readonly ttl?: number } = {}): void {
+  send(text: string, to?: HostPort, { ttl }: { readonly ttl?: number } = {}): void {
     this.#order({ order: "send", to, text, ttl });
   }
 
   /** From now on the socket talks with this address only, and ICMP errors from there are among its errors. */
-  connect(to: Address): void {
+  connect(to: HostPort): void {
     this.#order({ order: "connect", to });
   }
 
@@ -155,7 +154,7 @@ export class StationSocket {
   }
 
   /** Where the socket is bound. */
-  get address(): Address {
+  get address(): HostPort {
     if (this.#address === undefined) throw new Error("the socket is not bound yet");
     return this.#address;
   }

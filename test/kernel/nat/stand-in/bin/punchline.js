@@ -5,7 +5,7 @@
  * @module
  */
 import { createSocket } from "node:dgram";
-import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const SERVER_PORT = 3478;
@@ -111,7 +111,9 @@ async function knock(to) {
 }
 
 async function sendAll() {
-  const bytes = readFileSync(0);
+  const pieces = [];
+  for await (const piece of process.stdin) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
   const count = Math.ceil(bytes.length / CHUNK_SIZE);
   for (let number = 0; number < count; number++) {
     const head = Buffer.alloc(5);
