@@ -34,7 +34,9 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   CC: "spec/congestion.md",
   MTU: "spec/mtu.md",
   QLOG: "spec/qlog.md",
+  PATH: "spec/paths.md",
   DOC: "spec/doctor.md",
+  STUN: "spec/stun.md",
   MAP: "spec/portmap.md",
 };
 
