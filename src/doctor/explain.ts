@@ -5,30 +5,31 @@
  *
  * @module
  */
+import type { ProbeKind } from "../path/punch/rung.ts";
 import { type Address, formatAddress } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
-import type { CandidateKind } from "../wire/candidate.ts";
 import { type AddressOwner, Redaction } from "./redaction.ts";
 
-/** How an address was found; also `ticket`, if the ticket names it, `peer-reflexive`, if the peer turned out to come from it, and `relay`. */
-export type AttemptKind = CandidateKind | "ticket" | "peer-reflexive" | "relay";
+/** How an address was known: from the ticket, by what the peer has announced or sent, by guessing, or as a relay's. */
+export type AttemptKind = "ticket" | ProbeKind | "relay";
 
 /**
- * What came of an address: it carries the connection; it answered too; it did not answer; the listener refused there;
- * there is no socket of its family; it may not be sent to.
+ * What came of an address: it carries the connection; packets of the peer came from there, but no answer to ours; nothing
+ * came; the listener refused there; there is no socket of its family; nobody may make us send there.
  */
-export type AttemptOutcome = "connected" | "answered" | "no-answer" | "refused" | "unsent" | "forbidden";
+export type AttemptOutcome = "connected" | "heard" | "no-answer" | "refused" | "unsent" | "not-tried";
 
 /** One address of the peer that was tried. */
 export interface ExplainedAttempt {
+  /** With port 0 it stands for all ports that were guessed at that host. */
   readonly address: Address;
   readonly kind: AttemptKind;
   /** Datagrams. */
   readonly sent: number;
-  /** Authentic answers. */
+  /** Authentic answers and packets that came from there. */
   readonly received: number;
   /** From the first datagram to the end of the attempt. */
-  readonly ms: Duration;
+  readonly elapsed: Duration;
   readonly outcome: AttemptOutcome;
 }
 
@@ -76,11 +77,11 @@ const TIME_WIDTH = 8;
 
 const OUTCOMES: Readonly<Record<AttemptOutcome, string>> = {
   connected: "connected",
-  answered: "answered, not used",
+  heard: "heard, but no answer",
   "no-answer": "no answer",
   refused: "refused",
   unsent: "not sent: no socket of this family",
-  forbidden: "not sent: such an address is not tried",
+  "not-tried": "not tried: nobody may make us send there",
 };
 
 /** The timeline, then a table of what was tried, then the hint. Every line ends what it says; the last has no line break. */
@@ -88,7 +89,7 @@ export function explain(explained: Explained, options: ExplainOptions = {}): str
   const { attempts, events, hint } = explained;
   const redaction = options.redact === true ? new Redaction() : undefined;
   const show: Show = {
-    address: (address, owner) => redaction?.label(address, owner) ?? formatAddress(address),
+    address: (address, owner) => redaction?.label(address, owner) ?? shown(address),
     text: (text) => printable(redaction?.scrub(text) ?? text),
   };
   const inOrder = events.toSorted((a, b) => a.at - b.at);
@@ -100,6 +101,11 @@ export function explain(explained: Explained, options: ExplainOptions = {}): str
     ...attemptLines(attempts, show),
     ...(hint === undefined ? [] : [`hint: ${show.text(hint)}`]),
   ].join("\n");
+}
+
+function shown(address: Address): string {
+  const text = formatAddress(address);
+  return address.port === 0 ? `${text.slice(0, -1)}*` : text;
 }
 
 interface Show {
@@ -160,12 +166,12 @@ function attemptLines(attempts: readonly ExplainedAttempt[], show: Show): string
   const inOrder = attempts.toSorted((a, b) => b.received - a.received || b.sent - a.sent);
   const rows = inOrder
     .slice(0, MAX_ATTEMPTS)
-    .map(({ address, kind, sent, received, ms, outcome }) => [
+    .map(({ address, kind, sent, received, elapsed, outcome }) => [
       show.address(address, "peer"),
       kind,
       `${sent} sent`,
       `${received} received`,
-      `${ms.toFixed(0)} ms`,
+      `${elapsed.toFixed(0)} ms`,
       OUTCOMES[outcome],
     ]);
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

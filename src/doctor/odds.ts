@@ -15,7 +15,17 @@
  *
  * @module
  */
-import type { Plan, PlannedRung, Role } from "../path/punch/plan.ts";
+import { GUESSING_DELAY } from "../path/punch/guessing.ts";
+import type { Plan, PlannedRung, PortPool, Role } from "../path/punch/plan.ts";
+import { ROUND_STARTS } from "../path/punch/puncher.ts";
+import {
+  BIRTHDAY_STAGES,
+  MAX_BIRTHDAY_PROBES,
+  MAX_SWEEP_PROBES,
+  SWEEP_PASSES,
+  SWEEP_STAGES,
+  sprayDuration,
+} from "../path/punch/spray.ts";
 import type { Duration } from "../util/time.ts";
 import type { NatBehavior, PortAllocator } from "../wire/nat-profile.ts";
 
@@ -59,21 +69,8 @@ export const NO_WAY: Outcome = { technique: undefined, chance: 0, extra: 0 };
 
 // Specification
 
-/** What needs more than simple opening starts so long after it. */
-const LADDER_DELAY = 150;
-
-/** The second round begins so long after the first. */
-const SECOND_ROUND_DELAY = 1_500;
-
-/** Probes that a sprayer sends at most, and in a second in the median. */
-const MAX_PROBES = 2_048;
-const PROBE_RATE = 200;
-
-/** Packets that each side of a sweep sends in a second. */
-const SWEEP_RATE = 500;
-
-/** Packets after which half of all sweeps have met, in sizes of the block: 1 − e^(−K²/R²) = ½. */
-const SWEEP_MEDIAN = Math.sqrt(Math.LN2);
+/** How much later than a round trip rungs of hundreds of flows begin (spec/paths.md#plan). */
+const ROUND_TRIP_MARGIN = 50;
 
 // Implementation: what is left for losses and for what nobody foresees.
 
@@ -86,22 +83,22 @@ const SWEEP_CHANCE = 0.93;
 /** Time to walk to the next port of a NAT that counts, by measurement: 1 to 31 ms. */
 const PREDICTION_TIME = 30;
 
-/** Median time and chance of strides by foreign flows a second, both sides together, as simulated with a try every 10 ms. */
+/** Median time and chance of strides by foreign flows a second, both sides together, as simulated with a try every 5 ms. */
 const STRIDES: readonly { readonly flows: number; readonly extra: Duration; readonly chance: number }[] = [
-  { flows: 0, extra: 50, chance: 0.99 },
-  { flows: 4, extra: 60, chance: 0.99 },
-  { flows: 20, extra: 170, chance: 0.9 },
-  { flows: 60, extra: 870, chance: 0.8 },
+  { flows: 0, extra: 30, chance: 0.99 },
+  { flows: 4, extra: 40, chance: 0.99 },
+  { flows: 20, extra: 90, chance: 0.9 },
+  { flows: 60, extra: 240, chance: 0.8 },
 ];
 
-/** How two sides meet that follow this plan. */
-export function outcomeOf(sides: Sides, plan: Plan): Outcome {
+/** How two sides meet that follow this plan, over a path with this round-trip time. */
+export function outcomeOf(sides: Sides, plan: Plan, rtt: Duration): Outcome {
   const { initiator, responder } = sides;
   if (isSimple(initiator, responder)) {
     const keeps = [initiator, responder].some((side) => isDependent(side) && side.allocator === "preserving");
     return guess("simple-open", keeps ? KEPT_PORT_CHANCE : SIMPLE_CHANCE, 0);
   }
-  return plan.rungs.map((rung) => attempt(rung, sides)).reduce(better, NO_WAY);
+  return plan.rungs.map((rung) => attempt(rung, sides, rtt)).reduce(better, NO_WAY);
 }
 
 /** Whether opening at the same moment is enough; see the module. It does not matter which side is which. */
@@ -139,27 +136,39 @@ function takesAtServersAddress({ filtering, filterScope }: Side): boolean {
 }
 
 /** What comes of one rung. */
-function attempt(rung: PlannedRung, sides: Sides): Outcome {
-  const start = LADDER_DELAY + (rung.round > 1 ? SECOND_ROUND_DELAY : 0);
-  const isCounting = [sides.initiator, sides.responder].every((side) => side.allocator === "sequential");
+function attempt(rung: PlannedRung, sides: Sides, rtt: Duration): Outcome {
+  const round = ROUND_STARTS[rung.round - 1] ?? 0;
+  const start = round + GUESSING_DELAY;
+  const sprayStart = round + Math.max(GUESSING_DELAY, rtt + ROUND_TRIP_MARGIN);
   switch (rung.technique) {
     case "prediction": {
       const isPossible = sides[rung.target].allocator === "sequential" && hitCounts(rung.target, sides);
       return isPossible ? guess("prediction", PREDICTION_CHANCE, start + PREDICTION_TIME) : NO_WAY;
     }
     case "strides":
-      return isCounting ? strides(sides.initiator.foreignFlows + sides.responder.foreignFlows, start) : NO_WAY;
-    case "birthday": {
-      if (!hitCounts(rung.target, sides)) return NO_WAY;
-      const share = Math.min(rung.sockets / rung.pool.size, 1);
-      const chance = SPRAY_CHANCE * (1 - (1 - share) ** MAX_PROBES);
-      return guess("birthday", chance, start + (1_000 * Math.LN2) / (share * PROBE_RATE));
-    }
-    case "sweep": {
-      const packets = SWEEP_MEDIAN * Math.sqrt(rung.pools.initiator.size * rung.pools.responder.size);
-      return guess("block-sweep", SWEEP_CHANCE, start + (1_000 * packets) / SWEEP_RATE);
-    }
+      return strides(sides.initiator.foreignFlows + sides.responder.foreignFlows, start);
+    case "birthday":
+      return hitCounts(rung.target, sides) ? birthday(rung.sockets, rung.pool, sprayStart) : NO_WAY;
+    case "sweep":
+      return sweep(rung.pools.initiator, rung.pools.responder, sprayStart);
   }
+}
+
+/** So many of the pool's ports are open: k probes miss them all with a probability of about e^(−k · sockets / ports). */
+function birthday(sockets: number, pool: PortPool, start: Duration): Outcome {
+  const share = Math.min(sockets / pool.size, 1);
+  const hit = 1 - Math.exp(-share * MAX_BIRTHDAY_PROBES);
+  const median = Math.ceil(-Math.log(1 - hit / 2) / share);
+  return guess("birthday", SPRAY_CHANCE * hit, start + sprayDuration(median, BIRTHDAY_STAGES));
+}
+
+/** A flow of one side is met by one of the other with a probability of 1 − e^(−k² / (ports · ports)) after k packets of each. */
+function sweep(a: PortPool, b: PortPool, start: Duration): Outcome {
+  const pairs = a.size * b.size;
+  const [fromA, fromB] = [b, a].map((pool) => Math.min(SWEEP_PASSES * pool.size, MAX_SWEEP_PROBES));
+  const hit = 1 - Math.exp(-(fromA! * fromB!) / pairs);
+  const median = Math.ceil(Math.sqrt(-Math.log(1 - hit / 2) * pairs));
+  return guess("block-sweep", SWEEP_CHANCE * hit, start + sprayDuration(median, SWEEP_STAGES));
 }
 
 /** Whether a right guess of the target's port gets through its filter. */

@@ -3,7 +3,7 @@
  *
  * A label says whose address it was and of which family, and numbers them: `peer-v4-1`. Equal addresses have equal
  * labels wherever they appear, so that a reader can still follow what went where; a further port of an address is
- * numbered behind it: `peer-v4-1.2`.
+ * numbered behind it: `peer-v4-1.2`, and `peer-v4-1.*` stands for any, which port 0 says.
  *
  * @module
  */
@@ -32,6 +32,7 @@ export class Redaction {
   /** Command: the label of an address. Whoever is named first is taken for the owner. */
   label({ host, port, family }: Address, owner: AddressOwner): string {
     const { label, ports } = this.#hosts.get(host) ?? this.#add(host, `${owner}-v${family}`);
+    if (port === 0) return `${label}.*`;
     if (!ports.includes(port)) ports.push(port);
     const index = ports.indexOf(port);
     return index === 0 ? label : `${label}.${index + 1}`;

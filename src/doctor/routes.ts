@@ -7,6 +7,7 @@
  */
 
 import { planOf } from "../path/punch/plan.ts";
+import type { Duration } from "../util/time.ts";
 import type { NatProfile } from "../wire/nat-profile.ts";
 import { completionsOf } from "./completions.ts";
 import { better, isSimple, NO_WAY, type Outcome, outcomeOf, type Side, type Sides, type Technique } from "./odds.ts";
@@ -28,12 +29,13 @@ export interface Route {
   readonly dependsOnScope: boolean;
 }
 
-/** All routes that two networks have; the first one is preferred if several are as good. */
-export function routesOf(a: NetworkReport, b: NetworkReport): readonly Route[] {
-  const ipv6 = familyRoute({ nat: a.nat.ipv6 }, { nat: b.nat.ipv6 });
+/** All routes that two networks have at this round-trip time; the first one is preferred if several are as good. */
+export function routesOf(a: NetworkReport, b: NetworkReport, rtt: Duration): readonly Route[] {
+  const ipv6 = familyRoute({ nat: a.nat.ipv6 }, { nat: b.nat.ipv6 }, rtt);
   const ipv4 = familyRoute(
     { nat: a.nat.ipv4, portMapping: a.portMapping },
     { nat: b.nat.ipv4, portMapping: b.portMapping },
+    rtt,
   );
   return [localRoute(a, b), ipv6 === undefined ? undefined : throughFirewalls(ipv6), ipv4].filter(
     (route) => route !== undefined,
@@ -65,7 +67,7 @@ function localRoute(a: NetworkReport, b: NetworkReport): Route | undefined {
   return route([NEIGHBOURS, ...(isSurely ? [] : [NO_WAY])]);
 }
 
-function familyRoute(a: FamilyEnd, b: FamilyEnd): Route | undefined {
+function familyRoute(a: FamilyEnd, b: FamilyEnd, rtt: Duration): Route | undefined {
   if (a.nat === undefined || b.nat === undefined) return undefined;
   const hairpin = hairpinOf(a.nat, b.nat);
   if (a.nat.udp === "blocked" || b.nat.udp === "blocked" || hairpin === "no") return undefined;
@@ -73,7 +75,7 @@ function familyRoute(a: FamilyEnd, b: FamilyEnd): Route | undefined {
   const plan = planOf(effectiveProfile(a.nat), effectiveProfile(b.nat), "initiator");
   const [left, right] = [completionsOf(a.nat, a.portMapping), completionsOf(b.nat, b.portMapping)];
   const pairs = left.flatMap((initiator) => right.map((responder) => ({ initiator, responder })));
-  const found = route([...pairs.map((sides) => outcomeOf(sides, plan)), ...(isOpen ? [] : [NO_WAY])]);
+  const found = route([...pairs.map((sides) => outcomeOf(sides, plan, rtt)), ...(isOpen ? [] : [NO_WAY])]);
   const isMapped = a.portMapping?.state === "available" || b.portMapping?.state === "available";
   return { ...found, dependsOnScope: scopeMatters(pairs), ...(isMapped ? mapped(found, a.nat, b.nat) : {}) };
 }

@@ -24,9 +24,10 @@ import { assumptionNote, helpNote, reasonNote, verdictWords } from "./verdict-wo
 
 // Specification
 
-/** From here on a chance counts as certain, and as worth expecting. */
+/** From here on a chance counts as certain, as worth expecting, as worth trying. */
 const SURE = 0.95;
 const PROBABLE = 0.5;
+const SLIGHT = 0.05;
 
 /** Round trips from the call of `connect` to the first byte at the listener, and what is waited for beside them. */
 const OPENING_TRIPS = 4;
@@ -47,9 +48,9 @@ interface Cause<Code> {
 
 /** The verdict on two networks. It is the same whichever comes first, but for the names. */
 export function verdictOf(a: NetworkReport, b: NetworkReport, names: PairNames = DEFAULT_NAMES): PairVerdict {
-  const route = bestRoute(a, b);
-  const direct = directOf(route);
   const rtt = rttOf(a, b);
+  const route = bestRoute(a, b, rtt);
+  const direct = directOf(route);
   const reasons = direct === "yes" ? [] : reasonsOf(a, b, route);
   const help = direct === "yes" ? [] : helpOf(a, b, direct);
   const verdict: Omit<PairVerdict, "words"> = {
@@ -64,8 +65,8 @@ export function verdictOf(a: NetworkReport, b: NetworkReport, names: PairNames =
   return { ...verdict, words: verdictWords(verdict) };
 }
 
-function bestRoute(a: NetworkReport, b: NetworkReport): Route | undefined {
-  const [first, ...others] = routesOf(a, b);
+function bestRoute(a: NetworkReport, b: NetworkReport, rtt: Duration | undefined): Route | undefined {
+  const [first, ...others] = routesOf(a, b, rtt ?? TYPICAL_RTT);
   return others.reduce((best, each) => (best === undefined || rank(each) > rank(best) ? each : best), first);
 }
 
@@ -75,7 +76,7 @@ function rank({ best, worst }: Route): number {
 }
 
 function directOf(route: Route | undefined): DirectVerdict {
-  if (route === undefined || route.best.chance < PROBABLE) return "no";
+  if (route === undefined || route.best.chance < SLIGHT) return "no";
   if (route.worst.chance >= SURE) return "yes";
   return route.worst.chance >= PROBABLE ? "likely" : "possible";
 }
@@ -138,7 +139,7 @@ function helpOf(a: NetworkReport, b: NetworkReport, direct: DirectVerdict): read
 }
 
 function helps(a: NetworkReport, b: NetworkReport): boolean {
-  return directOf(bestRoute(a, b)) === "yes";
+  return directOf(bestRoute(a, b, undefined)) === "yes";
 }
 
 /** The network with a router that opens ports; unchanged if it was asked in vain because another NAT lies in front. */

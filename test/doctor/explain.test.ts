@@ -31,9 +31,9 @@ const CONNECTED: Explained = {
     { at: 222, type: "path", kind: "direct", address: PEER_LATER, rtt: 40.25 },
   ],
   attempts: [
-    { address: PEER_SIX, kind: "ticket", sent: 0, received: 0, ms: 0, outcome: "unsent" },
-    { address: PEER, kind: "reflexive", sent: 4, received: 0, ms: 91, outcome: "no-answer" },
-    { address: PEER_LATER, kind: "predicted", sent: 1, received: 2, ms: 41, outcome: "connected" },
+    { address: PEER_SIX, kind: "ticket", sent: 0, received: 0, elapsed: 0, outcome: "unsent" },
+    { address: PEER, kind: "reflexive", sent: 4, received: 0, elapsed: 91, outcome: "no-answer" },
+    { address: PEER_LATER, kind: "predicted", sent: 1, received: 2, elapsed: 41, outcome: "connected" },
   ],
 };
 
@@ -42,7 +42,7 @@ const FAILED: Explained = {
     { at: 12_000, type: "failed", code: "ERR_UNREACHABLE" },
     { at: 3, type: "note", text: "198.51.100.7:2334 and [2001:db8::7]:4433 from 10.0.0.1, at 12:30:05, v1.2" },
   ],
-  attempts: [{ address: PEER, kind: "carrier", sent: 9, received: 0, ms: 12_000, outcome: "forbidden" }],
+  attempts: [{ address: PEER, kind: "carrier", sent: 9, received: 0, elapsed: 12_000, outcome: "not-tried" }],
   hint: "ask at 198.51.100.7\nor not",
 };
 
@@ -68,7 +68,7 @@ describe("an explanation", () => {
       "       3 ms  198.51.100.7:2334 and [2001:db8::7]:4433 from 10.0.0.1, at 12:30:05, v1.2
          12000 ms  failed: ERR_UNREACHABLE
       tried:
-        198.51.100.7:2334  carrier  9 sent  0 received  12000 ms  not sent: such an address is not tried
+        198.51.100.7:2334  carrier  9 sent  0 received  12000 ms  not tried: nobody may make us send there
       hint: ask at 198.51.100.7 or not"
     `);
   });
@@ -91,7 +91,7 @@ describe("an explanation", () => {
       "       3 ms  peer-v4-1 and other-v6-1 from other-v4-1, at 12:30:05, v1.2
          12000 ms  failed: ERR_UNREACHABLE
       tried:
-        peer-v4-1  carrier  9 sent  0 received  12000 ms  not sent: such an address is not tried
+        peer-v4-1  carrier  9 sent  0 received  12000 ms  not tried: nobody may make us send there
       hint: ask at peer-v4-1 or not"
     `);
   });
@@ -104,7 +104,7 @@ describe("an explanation", () => {
         kind: "predicted",
         sent: 1,
         received: 0,
-        ms: 1,
+        elapsed: 1,
         outcome: "no-answer",
       };
     });
@@ -114,6 +114,15 @@ describe("an explanation", () => {
     expect(lines[64]!.trim()).toBe("872 more");
     expect(lines[128]).toMatch(/n999$/);
     expect(lines.at(-1)).toBe("  236 more");
+  });
+
+  test("shows guessed ports as one attempt (DOC-17)", () => {
+    const guessed = { address: at("198.51.100.7", 0), kind: "spray", sent: 250, received: 0, elapsed: 900 } as const;
+    const explained: Explained = { attempts: [{ ...guessed, outcome: "heard" }], events: [] };
+    expect(explain(explained)).toBe(
+      "tried:\n  198.51.100.7:*  spray  250 sent  0 received  900 ms  heard, but no answer",
+    );
+    expect(explain(explained, { redact: true })).toMatch(/ {2}peer-v4-1\.\* {2}spray/);
   });
 
   test("of nothing is empty, and texts of others cannot forge a line (DOC-17)", () => {
@@ -133,7 +142,7 @@ describe("an explanation", () => {
               { at: 1, type: "note", text },
               { at: 2, type: "path", kind: "relay", address: peer, rtt: 1 },
             ],
-            attempts: [{ address: peer, kind: "relay", sent: 1, received: 1, ms: 3, outcome: "answered" }],
+            attempts: [{ address: peer, kind: "relay", sent: 1, received: 1, elapsed: 3, outcome: "heard" }],
             hint: text,
           },
           { redact: true },
@@ -158,6 +167,7 @@ describe("labels", () => {
     expect(redaction.label(PEER, "own")).toBe("peer-v4-1");
     expect(redaction.label(OWN, "own")).toBe("own-v4-1");
     expect(redaction.scrub("198.51.100.7")).toBe("peer-v4-1");
+    expect(redaction.label(at("198.51.100.7", 0), "peer")).toBe("peer-v4-1.*");
   });
 
   test.each([
