@@ -47,8 +47,15 @@ export interface CallOptions {
   /** More arguments for `connect`, and for `listen`. */
   readonly connectArgs?: string;
   readonly listenArgs?: string;
-  /** Whether the two find each other through the server; otherwise the ticket holds addresses. Default yes. */
-  readonly byServer?: boolean;
+  /** How the two find each other: by a server of this call (the default), by one that runs, or by addresses in the ticket. */
+  readonly meeting?: "fresh server" | { readonly server: string } | "addresses";
+}
+
+/** A server that runs. */
+export interface Server {
+  readonly side: Side;
+  /** What its clients are given. */
+  readonly address: string;
 }
 
 /** What came of a call. */
@@ -115,10 +122,10 @@ export class Calls {
   /** Makes one call. Throws if it goes wrong in another way than that the two do not connect. */
   async call(options: CallOptions): Promise<Outcome> {
     for (const file of [FILES.forthCopy, FILES.backCopy]) await rm(join(this.#place.folder, file), { force: true });
-    const { byServer = true } = options;
-    const server = byServer ? await this.startServer() : undefined;
+    const { meeting = "fresh server" } = options;
+    const server = meeting === "fresh server" ? await this.startServer() : undefined;
     try {
-      const listener = this.#listen(options, server?.address);
+      const listener = this.#listen(options, typeof meeting === "object" ? meeting.server : server?.address);
       try {
         const { ticket } = await listener.next("listening");
         // Known, the command itself is ended with its shell.
@@ -132,14 +139,14 @@ export class Calls {
     }
   }
 
-  /** Starts a server, and waits until it can be reached. The caller stops it. */
-  async startServer(args = ""): Promise<{ readonly side: Side; readonly address: string }> {
+  /** Starts a server, its command behind `prefix`, and waits until it can be reached. The caller stops it. */
+  async startServer(args = "", prefix: readonly string[] = []): Promise<Server> {
     const path = join(this.#place.folder, FILES.server);
     await rm(path, { force: true });
     const hosts = this.#serverHosts.map((host) => `--host ${host}`).join(" ");
-    const { prefix } = this.#lab.host("srv");
     const words = `server ${hosts} --address-file ${FILES.server} ${args}`;
-    const side = new Side("server", { args: words, prefix }, this.#place);
+    const { prefix: entry } = this.#lab.host("srv");
+    const side = new Side("server", { args: words, prefix: [...entry, ...prefix] }, this.#place);
     const deadline = performance.now() + SERVER_TIMEOUT;
     while (!existsSync(path)) {
       must(!side.hasExited, `the server has ended: ${side.summary()}`);

@@ -75,6 +75,9 @@ const DEFAULT_TIMERS: Timers = { unreplied: 30, stream: 120 };
 export const SERVER_ADDRESSES = ["11.20.0.10", "11.20.0.11"] as const;
 export const SERVER_ADDRESSES6 = ["2a00:20::10", "2a00:20::11"] as const;
 
+/** All of these addresses are those of `pub`, too: programs there may bind any of them, and so come from many sources. */
+export const CROWD = { prefix: "11.32", bits: 16 } as const;
+
 /** What is sent there vanishes without an answer. */
 export const BLACK_HOLE = "11.99.0.1";
 
@@ -321,6 +324,8 @@ function connectPlaces(
     route(host, "default", `via 11.${number}.0.1`);
     route(host, "default", `via 2a00:${number}::1`);
   }
+  lines.push(`ip -n ${ns("pub")} route add local ${CROWD.prefix}.0.0/${CROWD.bits} dev lo`);
+  route("inet", `${CROWD.prefix}.0.0/${CROWD.bits}`, `via ${HOSTS.pub.address}`);
   lines.push(`ip -n ${ns("inet")} route add blackhole ${BLACK_HOLE}/32`);
   const rules = `ip ttl < ${HOPS} drop; ip6 hoplimit < ${HOPS} drop;`;
   const table = `table inet hops { chain forward { type filter hook forward priority filter; policy accept; ${rules} }; }`;
