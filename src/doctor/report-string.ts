@@ -16,8 +16,8 @@
  * @module
  */
 import { sha256 } from "../crypto/primitives.ts";
-import { decodeBase62, encodeBase62 } from "../ticket/base62.ts";
-import { concatBytes, equalBytes, toHex } from "../util/bytes.ts";
+import { decodeWord, encodeWord, type WordKind, type WordProblem } from "../ticket/word.ts";
+import { toHex } from "../util/bytes.ts";
 import { NAT_PROFILE_SIZE, readNatProfile, writeNatProfile } from "../wire/nat-profile.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
@@ -37,13 +37,12 @@ import {
 
 // Specification
 
-/** Begins every report of this version; bound into the checksum. */
-const PREFIX = "pr1";
-
 /** Characters of a report; bounds the work on what a user pastes. */
 export const MAX_REPORT_LENGTH = 256;
 
-const CHECK_SIZE = 4;
+/** The prefix tells the version. */
+const WORD: WordKind = { prefix: "pr1", minSize: 3, maxLength: MAX_REPORT_LENGTH };
+
 const TAG_SIZE = 2;
 
 const HAS = { IPV4: 1, IPV6: 2, BUFFER: 4, MTU: 8 } as const;
@@ -59,12 +58,12 @@ const MAX_SIZE = 2 + 2 * (2 + NAT_PROFILE_SIZE + TAG_SIZE + 2) + 8 + 2 + 1 + MAX
 
 /** Why a text is no report: a word for programs, and a sentence for people. */
 export interface ReportProblem {
-  readonly code: "prefix" | "case" | "characters" | "length" | "checksum" | "malformed";
+  readonly code: WordProblem | "malformed";
   readonly hint: string;
 }
 
 const HINTS: Readonly<Record<ReportProblem["code"], string>> = {
-  prefix: `a report begins with ${PREFIX}; punchline doctor prints it`,
+  prefix: `a report begins with ${WORD.prefix}; punchline doctor prints it`,
   case: "capital and small letters differ in a report; something changed them",
   characters: "a report has only letters and digits; copy it as one word",
   length: "the report is not complete; copy it to the last character",
@@ -93,26 +92,14 @@ export function encodeReport(report: NetworkReport): string {
   const lans = report.lans.slice(0, MAX_LAN_TAGS);
   writer.u8(lans.length);
   for (const each of lans) writer.u16(Number.parseInt(each, 16));
-  const bytes = writer.buffer.subarray(0, writer.offset);
-  return PREFIX + encodeBase62(concatBytes(bytes, checksum(bytes)));
+  return encodeWord(WORD, writer.buffer.subarray(0, writer.offset), sha256);
 }
 
 /** The report in a text, or why there is none. Space around it is the pasting's fault and ignored. */
 export function decodeReport(pasted: string): NetworkReport | ReportProblem {
-  const text = pasted.trim();
-  const prefix = text.slice(0, PREFIX.length);
-  if (prefix !== PREFIX) return problem(prefix.toLowerCase() === PREFIX ? "case" : "prefix");
-  if (text.length > MAX_REPORT_LENGTH) return problem("length");
-  const body = text.slice(PREFIX.length);
-  const bytes = decodeBase62(body);
-  if (bytes === "value") return problem(isOneCase(body) ? "case" : "checksum");
-  if (!(bytes instanceof Uint8Array)) return problem(bytes);
-  if (bytes.length <= CHECK_SIZE) return problem("length");
-  const checked = bytes.subarray(0, bytes.length - CHECK_SIZE);
-  if (!equalBytes(checksum(checked), bytes.subarray(checked.length))) {
-    return problem(isOneCase(body) ? "case" : "checksum");
-  }
-  return readReport(new Reader(checked)) ?? problem("malformed");
+  const content = decodeWord(WORD, pasted.trim(), sha256);
+  if (!(content instanceof Uint8Array)) return problem(content);
+  return readReport(new Reader(content)) ?? problem("malformed");
 }
 
 function readReport(reader: Reader): NetworkReport | undefined {
@@ -190,15 +177,6 @@ function answer(bits: number): Answer {
 function eitherUdp(ipv4: UdpState | undefined, ipv6: UdpState | undefined): UdpState {
   if (ipv4 === "open" || ipv6 === "open") return "open";
   return ipv4 === "blocked" || ipv6 === "blocked" ? "blocked" : "unknown";
-}
-
-function checksum(bytes: Uint8Array): Uint8Array {
-  return sha256(new TextEncoder().encode(PREFIX), bytes).subarray(0, CHECK_SIZE);
-}
-
-/** Whether a text has letters of one case only: in a report of this length that is no accident. */
-function isOneCase(text: string): boolean {
-  return text === text.toLowerCase() || text === text.toUpperCase();
 }
 
 function problem(code: ReportProblem["code"]): ReportProblem {

@@ -93,7 +93,8 @@ describe("the text of a report", () => {
     expect(problemOf(`pr1${"0".repeat(MAX_REPORT_LENGTH)}`)).toBe("length");
     expect(problemOf(`${text.slice(0, -1)}${text.endsWith("0") ? "1" : "0"}`)).toBe("checksum");
     expect(problemOf(`pr1${"z".repeat(text.length - 4)}Z`)).toBe("checksum");
-    expect(problemOf(forge(Uint8Array.of(0)))).toBe("malformed");
+    expect(problemOf(forge(Uint8Array.of(0)))).toBe("length");
+    expect(problemOf(forge(Uint8Array.of(1, 0, 0)))).toBe("malformed");
   });
 
   test("is malformed if a field is cut, a state unknown or there are too many tags (DOC-7, DOC-8)", () => {
