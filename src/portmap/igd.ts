@@ -148,10 +148,9 @@ function toService(
   control: string,
   { base, gatewayHost }: { readonly base: string; readonly gatewayHost: string },
 ): IgdService | undefined {
-  const match = SERVICE.exec(type);
+  const version = type.match(SERVICE)?.[1] === "2" ? 2 : 1;
   const controlUrl = control === "" ? undefined : gatewayUrl(control, gatewayHost, base);
-  if (match === null || controlUrl === undefined) return undefined;
-  return { type, version: match[1] === "2" ? 2 : 1, controlUrl };
+  return SERVICE.test(type) && controlUrl !== undefined ? { type, version, controlUrl } : undefined;
 }
 
 function readNumber(text: string | undefined): number | undefined {

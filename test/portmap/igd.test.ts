@@ -105,13 +105,13 @@ describe("searching", () => {
 describe("descriptions", () => {
   test("services that map ports, version 2 first, others left out", () => {
     const xml = [
-      "<root><device><serviceList>",
+      "<d><device><serviceList>",
       service("Layer3Forwarding:1", "/l3f"),
       service("WANPPPConnection:1", "/ppp"),
       service("WANIPConnection:1", "ctl/ip1"),
       service("WANIPConnection:2", `http://${GATEWAY}:6000/ip2`),
       service("WANIPConnection:3", "/ip3"),
-      "</serviceList></device></root>",
+      "</serviceList></device></scpd>",
     ].join("\n");
     expect(
       readDescription(xml, LOCATION, GATEWAY).map(({ version, controlUrl }) => [version, controlUrl.href]),

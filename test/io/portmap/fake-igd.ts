@@ -68,7 +68,7 @@ function describe({ version = 1, describe: own }: IgdOptions, response: ServerRe
     return;
   }
   const type = `urn:schemas-upnp-org:service:WANIPConnection:${version}`;
-  response.end(`<root><service><serviceType>${type}</serviceType><controlURL>/ctl</controlURL></service></root>`);
+  response.end(`<scpd><service><serviceType>${type}</serviceType><controlURL>/ctl</controlURL></service></scpd>`);
 }
 
 async function control(
