@@ -32,7 +32,7 @@ export function chooseTargets(choice: TargetChoice): {
   readonly refused: readonly Candidate[];
 } {
   const { remote, sockets, rules, isQuiet } = choice;
-  const named = remote.filter((candidate) => candidate.kind !== "predicted");
+  const named = remote.filter((candidate) => candidate.kind !== "predicted" && !isRepeated(candidate, remote));
   const allowed = named.filter((candidate) => isAllowedTarget(candidate.address, rules));
   const refused = named.filter((candidate) => !allowed.includes(candidate));
   // Deviates from RFC 8445 §6.1.2.3: the order follows the kind of the peer's candidate alone, as most sides have one socket.
@@ -48,6 +48,17 @@ export function chooseTargets(choice: TargetChoice): {
     }
   }
   return { targets, refused };
+}
+
+/**
+ * Whether the same socket of the peer appears at an earlier port of the same address. Its NAT gives each destination a port
+ * of its own, so one is as good as the other, and probes to both would only make it change between them.
+ */
+function isRepeated(candidate: Candidate, remote: readonly Candidate[]): boolean {
+  const { kind, group, address } = candidate;
+  if (kind !== "reflexive") return false;
+  const first = remote.find((each) => each.kind === kind && each.group === group && each.address.host === address.host);
+  return first !== candidate;
 }
 
 /** Neighbours first: they are nearest. Then what needs no translation, what is open, what must be opened, what is rare. */

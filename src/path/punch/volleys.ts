@@ -51,15 +51,13 @@ export interface Target {
 
 interface TargetState {
   readonly target: Target;
-  readonly account: "candidate" | "contact";
+  account: "candidate" | "contact";
   /** When the first volley is due. */
   startAt: Instant;
   /** When the opener is due; `undefined` once it has left, or if there is none. */
   openAt: Instant | undefined;
   /** Volleys that have left. */
   sent: number;
-  /** The next volley goes at this instant instead of that of the schedule. */
-  hastenedTo: Instant | undefined;
   isQuiet: boolean;
   /** A packet of the peer came from there. */
   isHeard: boolean;
@@ -89,7 +87,6 @@ export class Volleys implements Rung {
         startAt: after(base, OPENER_LEAD + TARGET_SPACING * count),
         openAt: target.isOpened ? base : undefined,
         sent: 0,
-        hastenedTo: undefined,
         isQuiet: target.isQuiet,
         isHeard: false,
       });
@@ -107,20 +104,17 @@ export class Volleys implements Rung {
     }
   }
 
-  /** Input: a packet of the peer came from there. It is probed at once, and again by the schedule. */
+  /** Input: a packet of the peer came from there. The first time it is probed at once, and from then on by the schedule. */
   onContact(via: SocketId, from: Address, now: Instant): void {
     const known = this.#find(via, from);
     if (known !== undefined) {
-      known.isQuiet = false;
-      known.openAt = undefined;
-      if (!known.isHeard) known.hastenedTo = now;
-      known.isHeard = true;
+      if (!known.isHeard) restart(known, now);
       return;
     }
     if (this.#contacts >= MAX_CONTACTS) return;
     this.#contacts += 1;
     const target: Target = { via, to: from, kind: "peer-reflexive", isOpened: false, isQuiet: false };
-    const start = { startAt: now, openAt: undefined, sent: 0, hastenedTo: undefined };
+    const start = { startAt: now, openAt: undefined, sent: 0 };
     this.#states.push({ target, account: "contact", ...start, isQuiet: false, isHeard: true });
   }
 
@@ -133,7 +127,6 @@ export class Volleys implements Rung {
       return;
     }
     state.sent += 1;
-    state.hastenedTo = undefined;
   }
 
   /** Part of {@link Rung}. */
@@ -173,8 +166,18 @@ export class Volleys implements Rung {
   }
 }
 
+/** The way to a target is open at last: all that was sent there before may have been in vain. */
+function restart(state: TargetState, now: Instant): void {
+  state.account = "contact";
+  state.startAt = now;
+  state.openAt = undefined;
+  state.sent = 0;
+  state.isQuiet = false;
+  state.isHeard = true;
+}
+
 function dueAt(state: TargetState): Instant | undefined {
   if (state.openAt !== undefined) return state.openAt;
   const delay = VOLLEY_TIMES[state.sent];
-  return delay === undefined ? undefined : (state.hastenedTo ?? after(state.startAt, delay));
+  return delay === undefined ? undefined : after(state.startAt, delay);
 }
