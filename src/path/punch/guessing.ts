@@ -157,6 +157,11 @@ export class GuessingRungs {
     return this.#openUntil;
   }
 
+  /** Whether the socket was opened for one of these rungs. */
+  owns(via: SocketId): boolean {
+    return this.#sockets.includes(via);
+  }
+
   /** Whether sockets are open that nobody else knows. */
   get hasSockets(): boolean {
     return this.#sockets.length > 0;

@@ -1,5 +1,5 @@
 /**
- * Ports that a NAT which counts is expected to give next (spec/paths.md#prediction).
+ * Ports that a NAT which counts is expected to give next (spec/paths.md#guessing).
  *
  * Theory of operation. The last port that was seen and the step give the next one; meanwhile others behind the same NAT
  * have taken some. They come independently of each other, μ = rate · age of them on average, with a standard deviation of

@@ -146,8 +146,9 @@ export class Puncher {
     this.#guessing.onSockets(requestId, vias, now);
   }
 
-  /** Input: an authentic packet of the peer came from there, and is being answered. */
+  /** Input: an authentic packet of the peer came from there, and is being answered. Those of other rounds are ignored. */
   onContact(via: SocketId, from: Address, now: Instant): void {
+    if (!this.#owns(via)) return;
     this.#isHeard = true;
     this.#log.onHeard(from, now);
     if (this.#state !== "running") return;
@@ -174,6 +175,11 @@ export class Puncher {
     this.#plan = planOf(this.#options.localProfile, profile, this.#options.role);
     this.#addTargets(now);
     this.#guessing.update(this.#basis());
+  }
+
+  /** Command: gives up. What was opened is to be closed, and nothing more is sent. */
+  close(): void {
+    if (this.#state !== "over") this.#end();
   }
 
   /** Input: time has passed. All that follows from it is done when actions are polled. */
@@ -229,6 +235,10 @@ export class Puncher {
     return { type: "exhausted", reason };
   }
 
+  #owns(via: SocketId): boolean {
+    return this.#options.sockets.some((socket) => socket.via === via) || this.#guessing.owns(via);
+  }
+
   #addTargets(now: Instant): void {
     const { sockets, round, role } = this.#options;
     const isQuiet = this.#plan.quiet === role && round === 1;
@@ -249,7 +259,7 @@ export class Puncher {
       rungs: this.#plan.rungs,
       remote,
       remoteProfile,
-      pair: guessingPair({ local, remote, sockets, rules: this.#rules() }),
+      pair: guessingPair({ local, remote, sockets, rules: this.#rules(), hairpins: localProfile.hairpin }),
       hasOpenRoute: hasOpenRoute({ local, remote, localProfile, remoteProfile }),
     };
   }
@@ -273,13 +283,22 @@ export class Puncher {
     return undefined;
   }
 
+  /** Whether a budget pays for it. */
   #pay({ shot, account }: DueShot, now: Instant): boolean {
-    const { budget } = this.#options;
-    const { size } = shot;
-    if (account === "spray" && !budget.takeForSpray(size)) return false;
-    if (account === "candidate") {
-      if (this.#roundBytes + size > MAX_ROUND_BYTES || !budget.takeForCandidate(size)) return false;
-      this.#roundBytes += size;
+    const { budget, attestedRemoteHosts } = this.#options;
+    const { size, to } = shot;
+    switch (account) {
+      case "spray":
+        if (!budget.takeForSpray(size)) return false;
+        break;
+      case "candidate":
+        if (this.#roundBytes + size > MAX_ROUND_BYTES || !budget.takeForCandidate(size)) return false;
+        this.#roundBytes += size;
+        break;
+      case "contact":
+        // Packets may come from there by somebody else's doing, unless the server knows better.
+        if (!attestedRemoteHosts.includes(to.host) && !budget.takeForCandidate(size)) return false;
+        break;
     }
     budget.endpoint.take(size, now);
     return true;

@@ -37,7 +37,7 @@ export interface Shot {
 export interface DueShot {
   readonly at: Instant;
   readonly shot: Shot;
-  /** Who has answered needs no budget beyond that of the endpoint. */
+  /** A candidate of the peer; guesses; where a packet of the peer came from. */
   readonly account: "candidate" | "spray" | "contact";
 }
 

@@ -79,16 +79,19 @@ export interface GuessingPair {
   readonly to: Address;
 }
 
-/** See {@link GuessingPair}; `undefined` if one side has nothing of the kind. */
+/** See {@link GuessingPair}; `undefined` if one side has nothing of the kind, or nothing could come back. */
 export function guessingPair(options: {
   readonly local: readonly Candidate[];
   readonly remote: readonly Candidate[];
   readonly sockets: readonly PunchSocket[];
   readonly rules: TargetRules;
+  /** Whether the NAT turns packets to its own address around, if both sides are behind the same one. */
+  readonly hairpins: boolean;
 }): GuessingPair | undefined {
   const to = mainCandidate(options.remote)?.address;
   if (to !== undefined && !isAllowedTarget(to, options.rules)) return undefined;
   const own = mainCandidate(options.local);
+  if (own !== undefined && own.address.host === to?.host && !options.hairpins) return undefined;
   const ipv4 = options.sockets.filter((socket) => socket.family === 4);
   const socket = ipv4.find((each) => each.group === own?.group) ?? ipv4[0];
   return to === undefined || socket === undefined ? undefined : { via: socket.via, to };

@@ -12,9 +12,11 @@ import {
   Puncher,
   type PuncherOptions,
 } from "../../../src/path/punch/puncher.ts";
-import { address, Rng } from "../../../src/testing/index.ts";
+import { type Address, address, Rng } from "../../../src/testing/index.ts";
 import type { Instant } from "../../../src/util/time.ts";
-import type { Candidate, CandidateKind } from "../../../src/wire/candidate.ts";
+import { CANDIDATE_KINDS, type Candidate, type CandidateKind } from "../../../src/wire/candidate.ts";
+import { NAT_PROFILE_SIZE, readNatProfile } from "../../../src/wire/nat-profile.ts";
+import { Reader } from "../../../src/wire/reader.ts";
 import { profile } from "./profiles.ts";
 
 const START = 1000 as Instant;
@@ -190,6 +192,32 @@ describe("budgets (PATH-24)", () => {
   });
 });
 
+describe("probes to where packets came from (PATH-24)", () => {
+  /** Bytes to sources of which each of three rounds hears twenty. */
+  function bytesToSources(host: string): number {
+    const budget = new PunchBudget().invite()!;
+    const rounds = [1, 2, 3].map((round) => {
+      const run = new Run({ budget, round });
+      for (let port = 5000; port < 5020; port++) run.puncher.onContact(0, address(host, port), run.now);
+      return run.until(20_000).bytes;
+    });
+    return rounds.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  test("have a limit of their own for each round, and share that of the invitation with strangers", () => {
+    expect(bytesToSources("198.51.100.1")).toBeLessThanOrEqual(MAX_INVITATION_BYTES);
+    expect(bytesToSources(PEER)).toBe(3 * (8 * 9 * 64 + 16 + 9 * 64));
+  });
+
+  test("other rounds see to the packets at their sockets", () => {
+    const run = new Run({}).until(20);
+    run.puncher.onContact(99, address(PEER, 9000), run.now);
+    run.until(20_000);
+    expect(run.shots.filter(({ to }) => to.port === 9000)).toEqual([]);
+    expect(run.others).toEqual(["silent"]);
+  });
+});
+
 describe("who may be sprayed (PATH-26)", () => {
   const ways = [
     { name: "birthday, spraying", ...HARD },
@@ -225,6 +253,14 @@ describe("who may be sprayed (PATH-26)", () => {
     expect(second.others).toEqual(["busy"]);
     expect(first.until(400).shots.some(({ kind }) => kind === "spray")).toBe(true);
   });
+});
+
+test("neighbours behind one NAT guess nothing unless it hairpins", () => {
+  const both = { localProfile: profile("apd ad random"), remoteProfile: profile("apd ad random") };
+  const near = { ...both, remote: [candidate(US, 4001)], attestedRemoteHosts: [US] };
+  expect(new Run(near).until(20_000).others).toEqual(["silent"]);
+  const localProfile = profile("apd ad random", { hairpin: true });
+  expect(new Run({ ...near, localProfile }).until(20_000).shots.length).toBeGreaterThan(1000);
 });
 
 describe("guessing begins (PATH-18)", () => {
@@ -301,6 +337,19 @@ describe("the end (PATH-12, PATH-13)", () => {
     expect(run.puncher.isOver).toBe(true);
   });
 
+  test("who gives up closes what was opened, and another spray may begin", () => {
+    const endpoint = new PunchBudget();
+    const profiles = { localProfile: profile("apd apd block"), remoteProfile: profile("apd apd block") };
+    const run = new Run({ ...profiles, budget: endpoint.invite()! }).until(500);
+    expect(endpoint.reserveSockets(272)).toBe(false);
+    run.puncher.close();
+    run.puncher.close();
+    run.until(20_000);
+    expect(run.others).toEqual(["open-sockets", "close-sockets"]);
+    expect(endpoint.reserveSockets(272)).toBe(true);
+    expect(endpoint.startSpray((START + 30_000) as Instant)).toBe(true);
+  });
+
   test("sockets that come too late are closed", () => {
     const puncher = new Puncher(options({ localProfile: HARD.remoteProfile, remoteProfile: HARD.localProfile }), START);
     const later = (START + 200) as Instant;
@@ -341,4 +390,41 @@ test("attempts tell what was sent, what came, and how long it took", () => {
     expect.objectContaining({ address: address(PEER, 0), kind: "spray", received: 0, outcome: "silent" }),
     { address: address(PEER, 9999), kind: "peer-reflexive", sent: 0, received: 2, ms: 40, outcome: "answered" },
   ]);
+});
+
+test("whatever a peer announces: limits hold, the round ends within 12 s, and no time is waited for twice (PATH-15, PATH-24)", () => {
+  for (let seed = 0; seed < 60; seed++) {
+    const rng = new Rng(seed);
+    const anyone = (): Candidate[] =>
+      Array.from({ length: rng.integer(0, 17) }, () => {
+        const host = rng.pick([
+          PEER,
+          US,
+          "10.0.0.1",
+          "127.0.0.1",
+          "255.255.255.255",
+          "192.0.2.7",
+          "2001:db8::1",
+          "::1",
+        ]);
+        const at: Address = address(host, rng.pick([0, 53, 4000, 65_535]));
+        return { kind: rng.pick(CANDIDATE_KINDS), address: at, group: rng.integer(0, 16) };
+      });
+    const anything = () => readNatProfile(new Reader(rng.random(NAT_PROFILE_SIZE)));
+    const run = new Run({
+      role: rng.pick(["initiator", "responder"]),
+      round: rng.integer(1, 4),
+      remote: anyone(),
+      localProfile: anything(),
+      remoteProfile: anything(),
+      random: rng.random,
+    }).until(40_000);
+    const to = (kind: string) => run.shots.filter((shot) => shot.kind === kind);
+    expect(run.actions.at(-1)).toMatchObject({ type: "exhausted" });
+    expect(run.actions.at(-1)!.at).toBeLessThan(12_000);
+    expect(run.bytes).toBeLessThanOrEqual(MAX_ROUND_BYTES + MAX_SPRAY_BYTES);
+    expect(new Set(to("spray").map((shot) => shot.to.host)).size).toBeLessThanOrEqual(1);
+    for (const shot of run.shots) expect([PEER, US, "10.0.0.1", "192.0.2.7", "2001:db8::1"]).toContain(shot.to.host);
+    for (const shot of run.shots) expect(shot.to.port).toBeGreaterThanOrEqual(1024);
+  }
 });
