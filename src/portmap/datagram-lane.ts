@@ -71,6 +71,8 @@ export class DatagramLane {
   #mayExist = false;
   #refusal: Refusal | undefined;
   #isAvailable = false;
+  /** The gateway speaks this protocol. */
+  #isHeard = false;
 
   /** Suggests `externalPort` to the gateway. */
   constructor(dialect: Dialect, externalPort: number, random: Random) {
@@ -84,6 +86,7 @@ export class DatagramLane {
   receive(payload: Uint8Array, now: Instant): void {
     const answer = this.#dialect.read(payload);
     if (answer === undefined) return;
+    this.#isHeard = true;
     if (answer.kind === "probed") this.#onProbed(answer, now);
     else if (answer.kind === "map") this.#onMapAnswer(answer, now);
     else this.#onRefused(answer, now);
@@ -167,6 +170,11 @@ export class DatagramLane {
   /** Whether a removal waits for its answer. */
   get isRemoving(): boolean {
     return this.#exchange?.step === "remove";
+  }
+
+  /** Whether it is worth waiting for that: a gateway that has never answered has most likely not made a mapping either. */
+  get isRemovalAwaited(): boolean {
+    return this.isRemoving && this.#isHeard;
   }
 
   /** Whether nothing more comes of the present goal for now. */

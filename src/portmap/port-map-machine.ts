@@ -265,7 +265,7 @@ export class PortMapMachine implements Machine<PortMapEvent> {
 
   #reviewClosing(): void {
     const isOver = this.#closedAt !== undefined && this.#now >= this.#closedAt;
-    if (!isOver && this.#lanes.some((lane) => lane.isRemoving)) return;
+    if (!isOver && this.#lanes.some((lane) => lane.isRemovalAwaited)) return;
     this.#state = "closed";
     this.#closedAt = undefined;
     this.#winner = undefined;

@@ -71,6 +71,8 @@ export class UpnpLane {
   #inFlight: UpnpRequest | undefined;
   #outgoing: UpnpRequest | undefined;
   #isFound = false;
+  /** A renewal has failed, and the service is searched for, or was found, because of that. */
+  #isFoundAnew = false;
   #externalHost: string | undefined;
   #externalPort: number;
   #portTries = 0;
@@ -174,6 +176,11 @@ export class UpnpLane {
     return this.#goal === "remove" && (this.#mayExist || this.#inFlight?.kind === "add");
   }
 
+  /** Whether it is worth waiting for that. */
+  get isRemovalAwaited(): boolean {
+    return this.isRemoving;
+  }
+
   /** Whether nothing more comes of the present goal for now. */
   get isSettled(): boolean {
     return this.#refusal !== undefined || (this.#goal === "probe" && this.#isFound);
@@ -206,16 +213,24 @@ export class UpnpLane {
     }
     if (this.#goal === "remove") return;
     this.#externalHost = result.externalHost;
+    this.#isFoundAnew = false;
     this.#grant = grant;
     this.#renewAt = this.#goal === "map" ? nextRenewal(grant.expiresAt, this.#random, now) : undefined;
   }
 
   #onFailed(result: UpnpResult & { kind: "failed" }, request: UpnpRequest, now: Instant): void {
     if (request.kind === "add" && result.code === undefined) this.#mayExist = true;
-    if (this.#grant !== undefined) {
-      this.#isFound = false;
-      this.#renewAt = nextRenewal(this.#grant.expiresAt, this.#random, now);
-    } else if (request.kind !== "add" || !this.#canTryOtherwise(result.code, request)) this.#refuse(result.reason, now);
+    if (this.#grant !== undefined && result.code !== ERROR_CONFLICT) this.#onRenewalFailed(request, now);
+    else if (request.kind !== "add" || !this.#canTryOtherwise(result.code, request)) this.#refuse(result.reason, now);
+  }
+
+  /** The mapping may have lost nothing but its renewal, so it stays until its end. */
+  #onRenewalFailed(request: UpnpRequest, now: Instant): void {
+    // A gateway that has restarted has its service at another port: it is searched for at once, but only once.
+    const isMoved = request.kind === "add" && !this.#isFoundAnew;
+    this.#isFound = false;
+    this.#isFoundAnew = isMoved;
+    this.#renewAt = isMoved ? now : nextRenewal(this.#grant?.expiresAt ?? now, this.#random, now);
   }
 
   /** Whether another request may succeed, which is then the next one. */
@@ -230,6 +245,9 @@ export class UpnpLane {
       return request.externalPort !== this.#internalPort;
     }
     if (code !== ERROR_CONFLICT) return false;
+    // In a renewal: the gateway has restarted, and somebody else was faster.
+    this.#grant = undefined;
+    this.#renewAt = undefined;
     this.#portTries += 1;
     this.#externalPort = randomPort(this.#random);
     return this.#portTries < MAX_PORT_TRIES;

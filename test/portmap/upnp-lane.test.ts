@@ -96,23 +96,49 @@ describe("MAP-12: errors of the service", () => {
   });
 });
 
-test("MAP-4: a renewal that fails is tried again from the search on, and the mapping stays until its end", () => {
-  const lane = make();
-  lane.ask(at(0));
-  find(lane);
-  add(lane);
-  const due = lane.nextTimeout()!;
-  expect(due).toBeGreaterThanOrEqual(3_600_000);
-  expect(due).toBeLessThanOrEqual(4_500_000);
-  lane.handleTimeout(due);
-  fail(lane, take(lane, "add"), undefined, due);
-  expect(lane.grant).toBeDefined();
-  const again = lane.nextTimeout()!;
-  expect(again).toBeGreaterThan(due);
-  lane.handleTimeout(again);
-  find(lane, again);
-  add(lane, again);
-  expect(lane.grant!.expiresAt).toBe(again + 7_200_000);
+describe("MAP-5: a renewal that fails", () => {
+  const mappedLane = (): { lane: UpnpLane; due: Instant } => {
+    const lane = make();
+    lane.ask(at(0));
+    find(lane);
+    add(lane);
+    const due = lane.nextTimeout()!;
+    expect(due).toBeGreaterThanOrEqual(3_600_000);
+    expect(due).toBeLessThanOrEqual(4_500_000);
+    lane.handleTimeout(due);
+    return { lane, due };
+  };
+
+  test("without an answer, the service is searched for at once", () => {
+    const { lane, due } = mappedLane();
+    fail(lane, take(lane, "add"), undefined, due);
+    find(lane, due);
+    add(lane, due);
+    expect(lane.grant!.expiresAt).toBe(due + 7_200_000);
+  });
+
+  test("again, the mapping stays until its end, and the next attempt is halfway there", () => {
+    const { lane, due } = mappedLane();
+    fail(lane, take(lane, "add"), undefined, due);
+    find(lane, due);
+    fail(lane, take(lane, "add"), undefined, due);
+    expect(lane.pollRequest()).toBeUndefined();
+    expect(lane.grant).toBeDefined();
+    const again = lane.nextTimeout()!;
+    expect(again - due).toBeGreaterThanOrEqual((7_200_000 - due) / 2);
+    lane.handleTimeout(again);
+    fail(lane, take(lane, "discover"), undefined, again);
+    expect(lane.pollRequest()).toBeUndefined();
+    lane.handleTimeout(at(7_200_000));
+    expect(lane.grant).toBeUndefined();
+  });
+
+  test("because somebody else has the port now, the mapping is lost, and another port is asked for", () => {
+    const { lane, due } = mappedLane();
+    fail(lane, take(lane, "add"), 718, due);
+    expect(lane.grant).toBeUndefined();
+    expect(take(lane, "add").externalPort).not.toBe(50_000);
+  });
 });
 
 describe("MAP-7: removal", () => {
