@@ -13,6 +13,7 @@
  */
 import type { InitiatorHandshake } from "../crypto/handshake.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
+import type { InvitationBudget } from "../path/punch/budget.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
 import { toHex } from "../util/bytes.ts";
@@ -27,17 +28,23 @@ import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
 import { Core, type CoreOptions } from "./core.ts";
 import { type Answer, type Dial, readAnswer } from "./dial.ts";
-import type { Attempt, CloseReason, ConnectionEvent, PathInfo, Refusal } from "./events.ts";
+import type { Attempt, CloseReason, ConnectionEvent, PathInfo, Refusal, UnreachableCause } from "./events.ts";
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { localParameters } from "./negotiation.ts";
-import { buildBatch, buildClose, buildMtuProbe, buildProbe } from "./packet-builder.ts";
+import { buildBatch, buildClose, buildEnvelopePacket, buildMtuProbe, buildProbe } from "./packet-builder.ts";
 import { followMtu, maxDatagramLength, onMtuProbeRefused } from "./path-mtu.ts";
 import type { HandshakeSource, Path } from "./paths.ts";
 import type { Situation } from "./situation.ts";
 import { auditOf, type ConnectionStats, pathInfoOf, pathsOf, statsOf } from "./snapshot.ts";
 import { Tracer } from "./tracer.ts";
+import { type PunchOptions, Traversal } from "./traversal.ts";
+
+// Implementation
+
+/** A path that is found later takes over if its round trip is shorter by this factor. */
+const BETTER_SHARE = 0.7;
 
 /** Where a connection is in its life. */
 export type ConnectionState = "connecting" | "open" | "closing" | "draining" | "closed";
@@ -105,7 +112,10 @@ export class ConnectionMachine implements HasDeadline {
   /** Whether the owner knows of the connection; of a responder's it does not before it has opened. */
   #isKnown: boolean;
   #isAnnounced = false;
+  #isExhaustionTold = false;
   #closing: Closing | undefined;
+  /** Hole punching, while it goes on. */
+  #traversal: Traversal | undefined;
 
   private constructor(host: ConnectionHost, options: ConnectionOptions, now: Instant) {
     this.#host = host;
@@ -152,7 +162,7 @@ export class ConnectionMachine implements HasDeadline {
       this.#receiveWhileClosing(opened.payload, now);
       return undefined;
     }
-    const path = core.paths.find(via, from);
+    const path = this.#pathOf(via, from, now);
     if (path !== undefined && !path.isProven) path.credit += packet.length;
     core.recovery.onHeard(core.liveness.silence(now));
     if (core.liveness.onReceived(now)) core.events.push({ type: "resumed" });
@@ -290,6 +300,28 @@ export class ConnectionMachine implements HasDeadline {
     onMtuProbeRefused(this.#core, path, size, now);
   }
 
+  /**
+   * Input: a packet of the probe space that a carrier has brought. Only what the peer tells of its situation counts there.
+   * Returns why it was dropped, if it was.
+   */
+  onEnvelope(packet: Uint8Array, now: Instant): string | undefined {
+    const core = this.#core;
+    if (core.keys === undefined || this.#closing !== undefined) return "no-keys";
+    const opened = core.keys.opener.open(packet);
+    if (opened === undefined || opened.space !== "probe") return "undecryptable";
+    this.#host.touch(this);
+    this.#traversal?.onConfirmed();
+    handleProbePacket(core, undefined, opened.payload, { size: 0, now });
+    this.#afterFrames(now);
+    return undefined;
+  }
+
+  /** Input: the sockets that a `sockets` event asked for, or as many as there are. */
+  onSockets(requestId: number, sockets: readonly SocketId[], now: Instant): void {
+    this.#host.touch(this);
+    this.#traversal?.onSockets(requestId, sockets, now);
+  }
+
   /** Input: a first message was answered at this source; the peer may come from there. */
   expectSource(source: HandshakeSource): void {
     this.#core.paths.addSource(source);
@@ -314,6 +346,31 @@ export class ConnectionMachine implements HasDeadline {
     return this.#invitation?.core1;
   }
 
+  /** Punches holes towards the peer, one round. The keys are there; `budget` is what all rounds for this peer share. */
+  punch(options: PunchOptions, budget: InvitationBudget, now: Instant): void {
+    const core = this.#core;
+    if (core.keys === undefined || this.#closing !== undefined || this.#state === "closed") return;
+    this.#host.touch(this);
+    this.#traversal ??= new Traversal(core, budget);
+    this.#traversal.punch(options, core.peerSituation, now);
+  }
+
+  /** A packet for a carrier that tells the peer where we are now; `undefined` without keys. */
+  sealSituation({ generation, candidates, profile }: Situation): Uint8Array | undefined {
+    const core = this.#core;
+    if (core.keys === undefined || this.#closing !== undefined) return undefined;
+    const seenGeneration = core.peerSituation.generation;
+    return buildEnvelopePacket(core, core.keys, [
+      { type: "candidates", generation, seenGeneration, candidates, profile },
+    ]);
+  }
+
+  /** Gives up calling: no path can be found. */
+  giveUp(cause: UnreachableCause, now: Instant): void {
+    if (this.#state !== "connecting") return;
+    this.#end({ kind: "unreachable", attempts: this.attempts(now), cause });
+  }
+
   /** Takes the keys and parameters that the handshake has settled. */
   establish({ keys, parameters, peerKey }: Established, now: Instant): void {
     const core = this.#core;
@@ -330,6 +387,10 @@ export class ConnectionMachine implements HasDeadline {
     core.streams.setPeerLimits(parameters);
     this.#core.keyUpdate = new KeyUpdate(now, core.config.packetsPerPhase);
     this.#peerKey = peerKey;
+    const { candidates, natProfile } = parameters;
+    if (candidates !== undefined) {
+      core.peerSituation = { generation: candidates.generation, candidates: candidates.list, profile: natProfile };
+    }
     core.trace?.onParameters({ local: localParameters(core.config, core.localIds.all()), remote: parameters });
   }
 
@@ -436,7 +497,7 @@ export class ConnectionMachine implements HasDeadline {
       this.#end({ kind: "lost", silence: core.liveness.silence(now) });
       return undefined;
     }
-    const probe = buildProbe(core, core.keys, now);
+    const probe = buildProbe(core, core.keys, now) ?? this.#pollPunch(core.keys, now);
     if (probe !== undefined || this.#state !== "open") return probe;
     this.#core.keyUpdate!.update(core.keys, core.nextDataNumber, this.#core.recovery.probeTimeout, now);
     followMtu(core);
@@ -459,6 +520,7 @@ export class ConnectionMachine implements HasDeadline {
     const core = this.#core;
     if (this.#calling !== undefined) return earliest(this.#calling.dial.nextTimeout(), this.#deadline);
     let next = earliest(core.paths.nextTimeout(), this.#deadline);
+    next = earliest(next, this.#traversal?.nextTimeout());
     if (this.#state !== "open") return next;
     next = earliest(next, core.liveness.nextTimeout());
     next = earliest(next, core.recovery.nextTimeout());
@@ -507,7 +569,9 @@ export class ConnectionMachine implements HasDeadline {
 
   /** What became of the addresses that were tried while connecting. */
   attempts(now: Instant): readonly Attempt[] {
-    return this.#calling?.dial.attempts(now) ?? this.#attempts;
+    const dialled = this.#calling?.dial.attempts(now) ?? this.#attempts;
+    const traversal = this.#traversal;
+    return traversal === undefined ? dialled : [...dialled, ...traversal.attempts(now)];
   }
 
   /** For tests: see `EndpointMachine.audit`. */
@@ -518,6 +582,61 @@ export class ConnectionMachine implements HasDeadline {
   /** Key material for the application, bound to this connection (spec/handshake.md#exporter). */
   exporter(label: string, context: Uint8Array): Uint8Array | undefined {
     return this.#core.keys?.exporter(label, context);
+  }
+
+  /** The path of an authentic packet; while holes are punched, any source is one. */
+  #pathOf(via: SocketId, from: Address, now: Instant): Path | undefined {
+    const { paths } = this.#core;
+    const traversal = this.#traversal;
+    const known = paths.find(via, from);
+    if (traversal === undefined) return known;
+    traversal.onConfirmed();
+    traversal.onContact(via, from, now);
+    return known ?? paths.addReflexive(via, from);
+  }
+
+  /** What hole punching sends next, and what it wants of the owner. */
+  #pollPunch(keys: Keys, now: Instant): Transmit | undefined {
+    const core = this.#core;
+    const traversal = this.#traversal;
+    if (traversal === undefined) return undefined;
+    const transmit = traversal.pollTransmit(keys, now);
+    for (let request = traversal.pollRequest(); request !== undefined; request = traversal.pollRequest()) {
+      core.events.push({ type: "sockets", request });
+    }
+    if (transmit !== undefined || !traversal.isOver) return transmit;
+    const { exhausted } = traversal;
+    if (exhausted !== undefined && this.#state === "connecting" && !this.#isExhaustionTold) {
+      this.#isExhaustionTold = true;
+      core.events.push({ type: "exhausted", reason: exhausted });
+    }
+    if (this.#state === "open") this.#endTraversal(now);
+    return undefined;
+  }
+
+  /** Remembers what was tried, and nothing else. */
+  #endTraversal(now: Instant): void {
+    this.#attempts = this.attempts(now);
+    this.#traversal?.end();
+    this.#traversal = undefined;
+  }
+
+  /** A path was proven by punching: the first one opens the initiator's connection, a better one takes over. */
+  #onPunched(path: Path, now: Instant): void {
+    const { paths, recovery } = this.#core;
+    this.#traversal?.onSuccess(path, now);
+    if (this.role === "responder") return;
+    if (this.#state === "connecting") {
+      recovery.rtt.onSample(path.rtt!, 0);
+      this.#openOn(path, now);
+      return;
+    }
+    const active = paths.active?.rtt;
+    if (this.#state !== "open" || active === undefined || path.rtt! > BETTER_SHARE * active) return;
+    this.#core.carefulResume?.onPathChange(now);
+    paths.activate(path);
+    this.#core.trace?.onPath(path.remote);
+    this.#core.events.push({ type: "path", path: pathInfoOf(this.#core, path) });
   }
 
   /** The first data packet opens the connection of a responder. */
@@ -604,6 +723,15 @@ export class ConnectionMachine implements HasDeadline {
   /** Acts on what the frames of a packet, or a command, have asked for. */
   #afterFrames(now: Instant): void {
     const core = this.#core;
+    if (core.punched !== undefined) {
+      this.#onPunched(core.punched, now);
+      core.punched = undefined;
+    }
+    if (core.hasNewSituation) {
+      core.hasNewSituation = false;
+      this.#traversal?.onRemote(core.peerSituation, now);
+      core.events.push({ type: "peer-moved" });
+    }
     this.#announce();
     if (core.peerClose !== undefined) {
       const { application, code, message } = core.peerClose;
@@ -680,6 +808,8 @@ export class ConnectionMachine implements HasDeadline {
     this.#invitation = undefined;
     this.#deadline = undefined;
     this.#closing = undefined;
+    this.#traversal?.end();
+    this.#traversal = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
     this.#core.keys?.wipe();
     this.#core.keys = undefined;

@@ -32,6 +32,8 @@ import type { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
 import { Liveness } from "./liveness.ts";
 import { type Path, Paths } from "./paths.ts";
+import type { ProbeBook } from "./probe-book.ts";
+import { NO_SITUATION, type Situation } from "./situation.ts";
 import type { Tracer } from "./tracer.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -164,6 +166,14 @@ export class Core {
   sizedPath: Path | undefined;
   /** The path that an MTU probe is on its way on. */
   probedPath: Path | undefined;
+  /** The probes of hole punching, while it goes on. */
+  probes: ProbeBook | undefined;
+  /** The path that an answer to one of them has just proven. */
+  punched: Path | undefined;
+  /** Where the peer says that it may be reached. */
+  peerSituation: Situation = NO_SITUATION;
+  /** Whether the peer has just said so. */
+  hasNewSituation = false;
 
   constructor(options: CoreOptions, now: Instant) {
     const { role, config, random } = options;

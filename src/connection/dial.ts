@@ -150,6 +150,7 @@ export class Dial {
   attempts(now: Instant): Attempt[] {
     return this.#targets.map((target) => ({
       address: target.address,
+      kind: "ticket",
       sent: target.sent,
       received: target.received,
       elapsed: target.firstSentAt === undefined ? 0 : now - target.firstSentAt,

@@ -5,25 +5,39 @@
  *
  * @module
  */
+import type { ExhaustedReason } from "../path/punch/puncher.ts";
+import type { ProbeKind } from "../path/punch/rung.ts";
 import type { StreamEvent } from "../stream/stream-events.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
 
-/** What became of one address of the ticket while connecting. */
+/** What became of one address while connecting. */
 export interface Attempt {
+  /** With port 0 it stands for all ports that were guessed at that host. */
   readonly address: Address;
-  /** Handshake datagrams sent there. */
+  /** How the address was known: from the ticket, by what the peer has announced or sent, or by guessing. */
+  readonly kind: "ticket" | ProbeKind;
+  /** Datagrams sent there. */
   readonly sent: number;
-  /** Handshake answers that came from there and belonged to this attempt. */
+  /** Authentic answers and packets that came from there. */
   readonly received: number;
   /** From the first datagram to the end of the attempt, in milliseconds. */
   readonly elapsed: Duration;
-  /** `unsent`: there is no local socket of that address family. */
-  readonly outcome: "connected" | "no-answer" | "refused" | "unsent";
+  /**
+   * `heard`: packets of the peer came from there, but no answer to ours. `unsent`: there is no local socket of that address
+   * family. `not-tried`: nobody may make us send there (spec/paths.md#targets).
+   */
+  readonly outcome: "connected" | "heard" | "no-answer" | "refused" | "unsent" | "not-tried";
 }
 
 /** Why a listener that knows the ticket says no (spec/handshake.md). */
 export type Refusal = "expired" | "revoked" | "used-up" | "not-allowed" | "busy" | "version";
+
+/**
+ * Why no path was found: what punching came to; no server of the ticket answered; the servers know nobody by this ticket; no
+ * UDP comes through at all.
+ */
+export type UnreachableCause = ExhaustedReason | "no-server" | "not-there" | "udp-blocked";
 
 /** Why a connection ended. Exactly one is reported for each connection. */
 export type CloseReason =
@@ -42,8 +56,8 @@ export type CloseReason =
       readonly message: string;
       readonly attempts: readonly Attempt[];
     }
-  /** Nobody answered in the time given to connect. */
-  | { readonly kind: "unreachable"; readonly attempts: readonly Attempt[] }
+  /** No path was found in the time given to connect, or none can be: `cause` says why, as far as that is known. */
+  | { readonly kind: "unreachable"; readonly attempts: readonly Attempt[]; readonly cause?: UnreachableCause }
   /** Nothing authentic arrived for `silence` milliseconds. */
   | { readonly kind: "lost"; readonly silence: Duration }
   /** The owner gave up before the connection was open. */
@@ -58,12 +72,23 @@ export interface PathInfo {
   readonly rtt: Duration;
 }
 
+/** Sockets that hole punching wants opened, or no longer needs. */
+export type SocketRequest =
+  | { readonly type: "open-sockets"; readonly id: number; readonly count: number; readonly family: 4 | 6 }
+  | { readonly type: "close-sockets"; readonly sockets: readonly SocketId[] };
+
 /** What a connection tells its owner. `closed` comes exactly once and last. */
 export type ConnectionEvent =
   | { readonly type: "connected"; readonly path: PathInfo }
   | StreamEvent
   | { readonly type: "datagram"; readonly data: Uint8Array }
   | { readonly type: "path"; readonly path: PathInfo }
+  /** Hole punching wants sockets, by `ConnectionMachine.onSockets`, or needs some no longer. */
+  | { readonly type: "sockets"; readonly request: SocketRequest }
+  /** All rounds of hole punching that were begun have ended, and found nothing. */
+  | { readonly type: "exhausted"; readonly reason: ExhaustedReason }
+  /** The peer may be reached elsewhere than before. */
+  | { readonly type: "peer-moved" }
   /** Nothing authentic has arrived for longer than the path explains. */
   | { readonly type: "stalled" }
   /** The first authentic packet after `stalled`. */

@@ -8,7 +8,14 @@
 
 import type { Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
-import { type AckFrame, allowedIn, type CloseFrame, type Frame, isAckEliciting } from "../wire/frame.ts";
+import {
+  type AckFrame,
+  allowedIn,
+  type CandidatesFrame,
+  type CloseFrame,
+  type Frame,
+  isAckEliciting,
+} from "../wire/frame.ts";
 import { decodeErrorCode, decodeFrame } from "../wire/frame-codec.ts";
 import { Reader } from "../wire/reader.ts";
 import type { Core } from "./core.ts";
@@ -74,6 +81,9 @@ export function handleProbePacket(
         break;
       case "path-response":
         onPathResponse(core, path, frame.token, arrival.now);
+        break;
+      case "candidates":
+        onCandidates(core, frame);
         break;
       case "close":
         onClose(core, frame);
@@ -230,7 +240,20 @@ function onRetire(core: Core, sequence: number): number {
 
 /** The peer returns a token that was sent to `path`. */
 function onPathResponse(core: Core, path: Path | undefined, token: Uint8Array, now: Instant): void {
-  if (path !== undefined) core.paths.onResponse(path, token, now);
+  if (path === undefined) return;
+  if (core.paths.onResponse(path, token, now) !== undefined) return;
+  const rtt = core.probes?.onAnswer(token, path.via, path.remote, now);
+  if (rtt === undefined) return;
+  path.validator.markValid();
+  path.rtt = rtt;
+  core.punched = path;
+}
+
+/** The peer tells where it is now; what is older than what is known says nothing. */
+function onCandidates(core: Core, { generation, candidates, profile }: CandidatesFrame): void {
+  if (generation <= core.peerSituation.generation) return;
+  core.peerSituation = { generation, candidates, profile };
+  core.hasNewSituation = true;
 }
 
 function onDatagram(core: Core, data: Uint8Array): void {

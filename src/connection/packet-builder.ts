@@ -9,7 +9,7 @@
  * @module
  */
 import { ACK_ELICITING, IN_FLIGHT, MTU_PROBE } from "../recovery/sent-packets.ts";
-import type { Transmit } from "../util/machine.ts";
+import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 import { ackFrameLength, encodeAckFrame } from "../wire/ack-frame.ts";
 import { BASE_DATAGRAM_SIZE, MAX_SEGMENTS } from "../wire/datagram.ts";
@@ -136,6 +136,27 @@ export function buildProbe(core: Core, keys: Keys, now: Instant): Transmit | und
     }
   }
   return undefined;
+}
+
+/** A challenge of hole punching, to an address that need not be a path. */
+export function buildPunchProbe(
+  core: Core,
+  keys: Keys,
+  probe: { readonly via: SocketId; readonly to: Address; readonly size: number; readonly token: Uint8Array },
+  now: Instant,
+): Transmit {
+  const { via, to, size, token } = probe;
+  const packet = sealProbe(core, keys, { frames: [{ type: "path-challenge", token }], size });
+  count(core, { total: packet.length, segmentSize: packet.length }, now);
+  return { via, to, payload: packet, segmentSize: packet.length, ttl: undefined };
+}
+
+/** A packet of the probe space that travels by a carrier. */
+export function buildEnvelopePacket(core: Core, keys: Keys, frames: readonly Frame[]): Uint8Array {
+  const packet = sealProbe(core, keys, { frames, size: 0 });
+  const copy = packet.slice();
+  core.pool.give(packet);
+  return copy;
 }
 
 /** The answer to a challenge, with the address that we see if it makes the answer no longer than the challenge. */
@@ -396,6 +417,16 @@ function buildProbePacket(
   content: { readonly frames: readonly Frame[]; readonly size: number },
   now: Instant,
 ): Transmit {
+  const packet = sealProbe(core, keys, content);
+  return sent(core, path, packet, { total: packet.length, segmentSize: packet.length }, now);
+}
+
+/** The bytes of a packet of the probe space, in a buffer of the pool. */
+function sealProbe(
+  core: Core,
+  keys: Keys,
+  content: { readonly frames: readonly Frame[]; readonly size: number },
+): Uint8Array {
   const buffer = core.pool.take();
   writer.reset(buffer, HEADER_SIZE, core.datagramSize - TAG_SIZE);
   for (const frame of content.frames) encodeFrame(writer, frame);
@@ -404,7 +435,18 @@ function buildProbePacket(
   writeHeader(core, keys, buffer, 0, "probe");
   const firstPacketNumber = core.nextProbeNumber++;
   keys.sealer.sealBatch(buffer, { start: 0, segmentSize: total, total, space: "probe", firstPacketNumber });
-  return sent(core, path, buffer, { total, segmentSize: total }, now);
+  return buffer.subarray(0, total);
+}
+
+/** Counts packets that leave. */
+function count(
+  core: Core,
+  { total, segmentSize }: { readonly total: number; readonly segmentSize: number },
+  now: Instant,
+): void {
+  core.counters.packetsSent += Math.ceil(total / segmentSize);
+  core.counters.bytesSent += total;
+  core.liveness.onSent(now);
 }
 
 /** Counts a finished batch and wraps it up. */
@@ -416,10 +458,8 @@ function sent(
   now: Instant,
 ): Transmit {
   const { total, segmentSize, isMtuProbe = false } = batch;
-  core.counters.packetsSent += Math.ceil(total / segmentSize);
-  core.counters.bytesSent += total;
+  count(core, batch, now);
   if (!path.isProven) path.credit -= total;
-  core.liveness.onSent(now);
   core.trace?.onMetrics();
   return {
     via: path.via,

@@ -1,9 +1,9 @@
 /**
  * The paths of one connection: where the peer may be reached, and what is proven of each place.
  *
- * Theory of operation. The initiator has one path, which the handshake found. The responder knows each source of the
- * first message as a path, unproven until the initiator returns the token that was sent there; the path of the newest
- * data packet is the active one. Before a path is proven, no more bytes go there than came from there
+ * Theory of operation. The initiator's first path is the one that the handshake or hole punching has found. The responder
+ * knows each source of the first message as a path, unproven until the initiator returns the token that was sent there; the
+ * path of the newest data packet is the active one. While holes are punched, any source of an authentic packet is a path. Before a path is proven, no more bytes go there than came from there
  * (RFC 9000 §8.1 allows three times as many).
  *
  * @module
@@ -49,6 +49,8 @@ export class Path {
   credit: number;
   /** Tokens to be returned to the peer here, and the sizes of the datagrams that brought them. */
   readonly responses: { readonly token: Uint8Array; readonly size: number }[] = [];
+  /** Round-trip time of the probe that proved the path, in ms, if one did. */
+  rtt: Duration | undefined = undefined;
   /** Token of the handshake that proves the path when it comes back. */
   readonly handshakeToken: Uint8Array | undefined;
 
@@ -73,7 +75,9 @@ export class Path {
 
   /** Bytes that may be sent here now, challenges aside. */
   get allowance(): number {
-    return this.isProven ? Number.POSITIVE_INFINITY : Math.max(0, this.credit - CHALLENGE_RESERVE);
+    if (this.isProven) return Number.POSITIVE_INFINITY;
+    // Where a token of the handshake proves nothing, hole punching asks for proof at its own expense.
+    return Math.max(0, this.handshakeToken === undefined ? this.credit : this.credit - CHALLENGE_RESERVE);
   }
 
   /** Whether a challenge may be sent here now. */
@@ -103,6 +107,18 @@ export class Paths {
     if (this.#all.length >= MAX_PATHS || this.find(source.via, source.from) !== undefined) return;
     const options = { credit: source.credit, handshakeToken: source.ownToken };
     this.#all.push(new Path(source.via, source.from, new PathValidator(this.#random), options));
+  }
+
+  /** Command: adds a path that an authentic packet came from; the oldest that is not proven makes room if need be. */
+  addReflexive(via: SocketId, remote: Address): Path | undefined {
+    if (this.#all.length >= MAX_PATHS) {
+      const index = this.#all.findIndex((path) => !path.isProven && path !== this.#active);
+      if (index < 0) return undefined;
+      this.#all.splice(index, 1);
+    }
+    const path = new Path(via, remote, new PathValidator(this.#random), { credit: 0, handshakeToken: undefined });
+    this.#all.push(path);
+    return path;
   }
 
   /** Command: adds a path on which the peer is proven to receive. */

@@ -37,12 +37,20 @@ describe("the end of a connection", () => {
   const attempts = [
     {
       address: { host: "192.0.2.1", port: 443, family: 4 },
+      kind: "ticket",
       sent: 8,
       received: 0,
       elapsed: 20_000,
       outcome: "no-answer",
     },
-    { address: { host: "2001:db8::1", port: 443, family: 6 }, sent: 0, received: 0, elapsed: 0, outcome: "unsent" },
+    {
+      address: { host: "2001:db8::1", port: 443, family: 6 },
+      kind: "ticket",
+      sent: 0,
+      received: 0,
+      elapsed: 0,
+      outcome: "unsent",
+    },
   ] as const;
   const closed = { kind: "closed", message: "" } as const;
   const cases: [CloseReason, string, string, RegExp][] = [

@@ -157,7 +157,10 @@ describe("a function", () => {
       },
     }));
     await until(() => warnings.length >= 3);
-    expect(warnings).toEqual(["no place", "no room", "no end"].map((what) => `a trace is incomplete: ${what}`));
+    // When a trace is written out depends on how busy the machine is.
+    expect([...warnings].sort()).toEqual(
+      ["no end", "no place", "no room"].map((what) => `a trace is incomplete: ${what}`),
+    );
   });
 });
 
