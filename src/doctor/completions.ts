@@ -53,10 +53,14 @@ function mappingsOf(report: NatReport): readonly NatBehavior[] {
   return report.mapping === "unknown" ? BEHAVIORS : [report.mapping];
 }
 
-/** Where all peers see one port, it does not matter how it was chosen. */
+/**
+ * Where all peers see one port, it does not matter how it was chosen. A NAT that keeps ports and yet showed two servers
+ * different ones keeps them for the first peer of a socket only; or it could not keep this one.
+ */
 function allocatorsOf(report: NatReport, mapping: NatBehavior): readonly PortAllocator[] {
   if (mapping === "endpoint-independent") return ["preserving"];
-  return report.allocator === "unknown" ? ALLOCATORS : [report.allocator];
+  if (report.allocator === "unknown") return ALLOCATORS;
+  return report.allocator === "preserving" ? ["preserving", "random"] : [report.allocator];
 }
 
 /** With one mapping an endpoint's state is the mapping's, and filters by port always go by the whole flow. */

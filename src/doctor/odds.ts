@@ -80,15 +80,21 @@ const PREDICTION_CHANCE = 0.98;
 const SPRAY_CHANCE = 0.98;
 const SWEEP_CHANCE = 0.93;
 
-/** Time to walk to the next port of a NAT that counts, by measurement: 1 to 31 ms. */
-const PREDICTION_TIME = 30;
+/** Time to walk to the next port of a NAT that counts, as simulated with up to 10 foreign flows a second: 5 to 25 ms. */
+const PREDICTION_TIME = 20;
 
-/** Median time and chance of strides by foreign flows a second, both sides together, as simulated with a try every 5 ms. */
+/**
+ * Median time and chance of strides by foreign flows a second, both sides together, as simulated. From about 60 on the
+ * first round mostly fails.
+ */
 const STRIDES: readonly { readonly flows: number; readonly extra: Duration; readonly chance: number }[] = [
-  { flows: 0, extra: 30, chance: 0.99 },
+  { flows: 0, extra: 20, chance: 0.99 },
   { flows: 4, extra: 40, chance: 0.99 },
-  { flows: 20, extra: 90, chance: 0.9 },
-  { flows: 60, extra: 240, chance: 0.8 },
+  { flows: 20, extra: 130, chance: 0.96 },
+  { flows: 40, extra: 220, chance: 0.96 },
+  { flows: 60, extra: 300, chance: 0.9 },
+  { flows: 120, extra: 1_750, chance: 0.8 },
+  { flows: 180, extra: 1_750, chance: 0.6 },
 ];
 
 /** How two sides meet that follow this plan, over a path with this round-trip time. */
