@@ -98,7 +98,7 @@ export class StunResponder {
   readonly #places: readonly Address[] | undefined;
   /** The one object that is returned: answers are as frequent as packets. */
   readonly #answer = { length: 0, place: 0, port: 0 };
-  #out = new Uint8Array(0);
+  #out: Uint8Array = new Uint8Array(0);
   #offset = 0;
 
   /** @throws RangeError if the two places do not differ in both host and port. */
