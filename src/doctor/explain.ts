@@ -5,40 +5,22 @@
  *
  * @module
  */
-import type { ProbeKind } from "../path/punch/rung.ts";
+import type { Attempt } from "../connection/events.ts";
 import { type Address, formatAddress } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
 import { type AddressOwner, Redaction } from "./redaction.ts";
-
-/** How an address was known: from the ticket, by what the peer has announced or sent, by guessing, or as a relay's. */
-export type AttemptKind = "ticket" | ProbeKind | "relay";
-
-/**
- * What came of an address: it carries the connection; packets of the peer came from there, but no answer to ours; nothing
- * came; the listener refused there; there is no socket of its family; nobody may make us send there.
- */
-export type AttemptOutcome = "connected" | "heard" | "no-answer" | "refused" | "unsent" | "not-tried";
-
-/** One address of the peer that was tried. */
-export interface ExplainedAttempt {
-  /** With port 0 it stands for all ports that were guessed at that host. */
-  readonly address: Address;
-  readonly kind: AttemptKind;
-  /** Datagrams. */
-  readonly sent: number;
-  /** Authentic answers and packets that came from there. */
-  readonly received: number;
-  /** From the first datagram to the end of the attempt. */
-  readonly elapsed: Duration;
-  readonly outcome: AttemptOutcome;
-}
 
 /** Something that happened on the way. `at` counts milliseconds from the call. */
 export type ExplainedEvent = { readonly at: Duration } & (
   | { readonly type: "server"; readonly address: Address; readonly state: "asked" | "answered" | "silent" | "refused" }
   /** A server told how it sees this side. */
   | { readonly type: "observed"; readonly server: Address; readonly address: Address }
-  | { readonly type: "candidate"; readonly side: "own" | "peer"; readonly kind: AttemptKind; readonly address: Address }
+  | {
+      readonly type: "candidate";
+      readonly side: "own" | "peer";
+      readonly kind: Attempt["kind"];
+      readonly address: Address;
+    }
   /** A round of punching begins; `techniques` beyond opening. */
   | { readonly type: "round"; readonly round: number; readonly techniques: readonly string[] }
   | { readonly type: "path"; readonly kind: "direct" | "relay"; readonly address: Address; readonly rtt: Duration }
@@ -49,7 +31,7 @@ export type ExplainedEvent = { readonly at: Duration } & (
 
 /** What there is to tell. */
 export interface Explained {
-  readonly attempts: readonly ExplainedAttempt[];
+  readonly attempts: readonly Attempt[];
   readonly events: readonly ExplainedEvent[];
   /** What to do about it. */
   readonly hint?: string;
@@ -75,7 +57,7 @@ const MAX_TEXT = 300;
 
 const TIME_WIDTH = 8;
 
-const OUTCOMES: Readonly<Record<AttemptOutcome, string>> = {
+const OUTCOMES: Readonly<Record<Attempt["outcome"], string>> = {
   connected: "connected",
   heard: "heard, but no answer",
   "no-answer": "no answer",
@@ -161,7 +143,7 @@ function serverText(server: string, state: "asked" | "answered" | "silent" | "re
 }
 
 /** A table, those that answered first, then by how much was sent. */
-function attemptLines(attempts: readonly ExplainedAttempt[], show: Show): string[] {
+function attemptLines(attempts: readonly Attempt[], show: Show): string[] {
   if (attempts.length === 0) return [];
   const inOrder = attempts.toSorted((a, b) => b.received - a.received || b.sent - a.sent);
   const rows = inOrder

@@ -6,7 +6,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { address as anyAddress } from "../../fuzz/arbitraries.ts";
-import { type Explained, type ExplainedAttempt, type ExplainedEvent, explain } from "../../src/doctor/explain.ts";
+import type { Attempt } from "../../src/connection/events.ts";
+import { type Explained, type ExplainedEvent, explain } from "../../src/doctor/explain.ts";
 import { Redaction } from "../../src/doctor/redaction.ts";
 import { type Address, formatAddress } from "../../src/util/machine.ts";
 
@@ -98,7 +99,7 @@ describe("an explanation", () => {
 
   test("has a bounded number of lines, with the beginning and the end (DOC-17)", () => {
     const events = Array.from({ length: 1_000 }, (_, i): ExplainedEvent => ({ at: i, type: "note", text: `n${i}` }));
-    const attempts = Array.from({ length: 300 }, (_, i): ExplainedAttempt => {
+    const attempts = Array.from({ length: 300 }, (_, i): Attempt => {
       return {
         address: at("198.51.100.7", i + 1),
         kind: "predicted",
@@ -142,7 +143,7 @@ describe("an explanation", () => {
               { at: 1, type: "note", text },
               { at: 2, type: "path", kind: "relay", address: peer, rtt: 1 },
             ],
-            attempts: [{ address: peer, kind: "relay", sent: 1, received: 1, elapsed: 3, outcome: "heard" }],
+            attempts: [{ address: peer, kind: "carrier", sent: 1, received: 1, elapsed: 3, outcome: "heard" }],
             hint: text,
           },
           { redact: true },
