@@ -13,7 +13,7 @@
  * @module
  */
 import type { BufferPool } from "../util/buffer-pool.ts";
-import type { Datagram, Machine, Transmit } from "../util/machine.ts";
+import type { Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 import { monotonicNow } from "./clock.ts";
 import type { UdpSocket } from "./udp-socket.ts";
@@ -21,7 +21,7 @@ import type { UdpSocket } from "./udp-socket.ts";
 /** What a driver works with. */
 export interface DriverOptions<Event> {
   readonly machine: Machine<Event>;
-  /** Indexed by socket id. */
+  /** Those that are open from the beginning. */
   readonly sockets: readonly UdpSocket[];
   /** The pool that the machine takes its buffers from. */
   readonly pool: BufferPool;
@@ -57,6 +57,8 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 /** Runs a machine on real sockets; see the module's theory of operation. */
 export class Driver<Event> {
   readonly #options: DriverOptions<Event>;
+  /** Indexed by socket id; those that were closed leave a gap. */
+  readonly #sockets: (UdpSocket | undefined)[] = [];
   readonly #pump = (): void => this.#onImmediate();
   readonly #wakeByTimer = (): void => this.#onTimer();
   readonly #recycle = (): void => this.#giveBack();
@@ -76,8 +78,21 @@ export class Driver<Event> {
 
   constructor(options: DriverOptions<Event>) {
     this.#options = options;
-    const receive = (datagram: Datagram): void => this.#receive(datagram);
-    for (const socket of options.sockets) socket.start(receive);
+    for (const socket of options.sockets) this.addSocket(socket);
+  }
+
+  /** Command: works with this socket, too. */
+  addSocket(socket: UdpSocket): void {
+    this.#sockets[socket.id] = socket;
+    socket.start((datagram) => this.#receive(datagram));
+  }
+
+  /** Command: closes a socket; what the machine sends by it from now on is lost. */
+  removeSocket(id: SocketId): void {
+    const socket = this.#sockets[id];
+    this.#sockets[id] = undefined;
+    // Datagrams handed to a socket leave in this turn of the event loop, so it closes in the next.
+    setImmediate(() => socket?.close());
   }
 
   /** Command: something has changed in the machine; pumps at the end of this poll phase. */
@@ -92,7 +107,7 @@ export class Driver<Event> {
     this.#isStopped = true;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
-    const { sockets } = this.#options;
+    const sockets = this.#open;
     let open = sockets.length;
     const onClosed = (): void => {
       open -= 1;
@@ -102,6 +117,10 @@ export class Driver<Event> {
     setImmediate(() => {
       for (const socket of sockets) socket.close(onClosed);
     });
+  }
+
+  get #open(): readonly UdpSocket[] {
+    return this.#sockets.filter((socket) => socket !== undefined);
   }
 
   /** Datagrams that made the machine throw: each is a bug. */
@@ -156,12 +175,12 @@ export class Driver<Event> {
    * more to send.
    */
   #send(budget: number): number {
-    const { machine, sockets } = this.#options;
+    const { machine } = this.#options;
     let left = budget;
     while (left > 0) {
       const transmit = machine.pollTransmit(monotonicNow());
       if (transmit === undefined) return left;
-      const socket = sockets[transmit.via];
+      const socket = this.#sockets[transmit.via];
       if (socket === undefined) continue;
       left -= this.#transmit(transmit, socket);
       if (socket.queuedBytes > MAX_QUEUED_BYTES) {
@@ -181,7 +200,8 @@ export class Driver<Event> {
       return 1;
     }
     if (length <= COPY_LIMIT && length <= segmentSize) {
-      socket.send(Buffer.from(payload), to);
+      if (transmit.ttl === undefined) socket.send(Buffer.from(payload), to);
+      else socket.sendNear(Buffer.from(payload), to, transmit.ttl);
       this.#options.pool.give(payload);
       return 1;
     }
@@ -206,9 +226,9 @@ export class Driver<Event> {
   }
 
   #giveBack(): void {
-    const { pool, sockets } = this.#options;
+    const { pool } = this.#options;
     // What the kernel did not take yet stays with its buffer, which is collected afterwards.
-    const isSent = !this.#isStopped && sockets.every((socket) => socket.queuedBytes === 0);
+    const isSent = !this.#isStopped && this.#sockets.every((socket) => (socket?.queuedBytes ?? 0) === 0);
     if (isSent) for (const payload of this.#leaving) pool.give(payload);
     this.#leaving.length = 0;
   }

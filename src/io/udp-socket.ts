@@ -26,6 +26,9 @@ export interface UdpSocketOptions {
 /** Asked of the kernel, which grants what it may: a burst of 4 MiB waits while the process is busy for some 30 ms at 1 Gbit/s. */
 const RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024;
 
+/** The hop limit that systems give to what they send. */
+const USUAL_TTL = 64;
+
 /** One bound UDP socket. */
 export class UdpSocket {
   readonly id: SocketId;
@@ -88,6 +91,18 @@ export class UdpSocket {
   /** Command: sends a part of `payload`; see {@link send}. */
   sendPart(payload: Uint8Array, offset: number, length: number, to: Address): void {
     if (to.port !== 0) this.#socket.send(payload, offset, length, to.port, to.host);
+  }
+
+  /**
+   * Command: sends one datagram that is meant to die on its way, after `ttl` routers. What else is sent meanwhile is not
+   * affected: the hop limit is the usual one again before this returns, or the datagram is left out.
+   */
+  sendNear(payload: Uint8Array, to: Address, ttl: number): void {
+    // A datagram that had to wait would leave with the usual hop limit, and those before it with this one.
+    if (to.port === 0 || this.queuedBytes > 0) return;
+    this.#socket.setTTL(ttl);
+    this.#socket.send(payload, to.port, to.host);
+    this.#socket.setTTL(USUAL_TTL);
   }
 
   /**
