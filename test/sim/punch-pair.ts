@@ -75,6 +75,10 @@ const ROLES: readonly Role[] = ["initiator", "responder"];
 /** How long fresh sockets have to learn their addresses before a round, in ms. */
 const SAMPLING_LEAD = 200;
 
+/** How often a socket asks where it appears, in case of loss, and the time between, in ms. */
+const ASKED_TIMES = 4;
+const ASK_INTERVAL = 25;
+
 /** The profile of such a NAT, as discovery would find it. */
 export function profileOf(nat: Partial<NatOptions> | undefined): NatProfile {
   if (nat === undefined) return { ...UNKNOWN_NAT, mapping: "endpoint-independent", filtering: "endpoint-independent" };
@@ -203,8 +207,12 @@ class Pair {
       if (machine.connected !== undefined) continue;
       const via = round === 1 ? 0 : peer.bind(address(peer.address(0).host, this.#nextPort()));
       if (this.#options.isIpv6) continue;
-      machine.ask(via, SERVER);
-      machine.ask(via, OTHER_SERVER);
+      for (let i = 0; i < ASKED_TIMES; i++) {
+        this.#world.after(i * ASK_INTERVAL, () => {
+          machine.ask(via, SERVER);
+          machine.ask(via, OTHER_SERVER);
+        });
+      }
     }
   }
 

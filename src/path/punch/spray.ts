@@ -28,8 +28,8 @@ interface Stage {
 
 /** 100 probes a second while the target opens its sockets, then 200, then 400. */
 export const BIRTHDAY_STAGES: readonly Stage[] = [
-  { until: 250, interval: 10 },
-  { until: 750, interval: 5 },
+  { until: 150, interval: 10 },
+  { until: 400, interval: 5 },
   { until: Number.POSITIVE_INFINITY, interval: 2.5 },
 ];
 

@@ -147,7 +147,7 @@ describe("a spray", () => {
     expect(new Set(shots.map(({ shot }) => shot.to.port)).size).toBe(2048);
     const within = (from: number, to: number): number =>
       times(shots).filter((time) => time >= from && time < to).length;
-    expect([within(0, 250), within(250, 750), within(1000, 2000)]).toEqual([25, 100, 400]);
+    expect([within(0, 150), within(150, 400), within(1000, 2000)]).toEqual([15, 50, 400]);
     expect(shots[0]).toMatchObject({ account: "spray", shot: { via: 4, size: 40, kind: "spray" } });
     const duration = sprayDuration(MAX_BIRTHDAY_PROBES, BIRTHDAY_STAGES);
     expect(Math.abs(times(shots).at(-1)! - duration)).toBeLessThan(3);
