@@ -67,6 +67,8 @@ export class DatagramLane {
   #grant: Grant | undefined;
   #renewAt: Instant | undefined;
   #renewedAt: Instant | undefined;
+  /** The gateway has restarted again so soon that the answer on its way may be older than that. */
+  #recheckAt: Instant | undefined;
   /** A mapping was asked for and not seen to be refused, removed or expired. */
   #mayExist = false;
   #refusal: Refusal | undefined;
@@ -138,10 +140,12 @@ export class DatagramLane {
     const last = this.#renewedAt;
     // RFC 6887 §11.2.1: however often the gateway seems to restart.
     if (last !== undefined && now - last < MIN_RENEWAL_INTERVAL) {
-      this.#renewAt = earliest(this.#renewAt, (last + MIN_RENEWAL_INTERVAL) as Instant);
+      this.#recheckAt = (last + MIN_RENEWAL_INTERVAL) as Instant;
+      this.#renewAt = earliest(this.#renewAt, this.#recheckAt);
       return;
     }
     this.#renewedAt = now;
+    this.#recheckAt = undefined;
     this.#start(this.#dialect.probesFirst ? "probe" : "map", now);
   }
 
@@ -232,7 +236,8 @@ export class DatagramLane {
     this.#exchange = undefined;
     this.#externalPort = grant.external.port;
     this.#externalHost = grant.external.host;
-    this.#renewAt = this.#goal === "map" ? nextRenewal(grant.expiresAt, this.#random, now) : undefined;
+    const renewAt = nextRenewal(grant.expiresAt, this.#random, now);
+    this.#renewAt = this.#goal === "map" ? earliest(renewAt, this.#recheckAt) : undefined;
   }
 
   #onRefused(answer: LaneAnswer & { kind: "refused" }, now: Instant): void {
@@ -296,6 +301,7 @@ export class DatagramLane {
   }
 
   #renewOnce(now: Instant): void {
+    this.#recheckAt = undefined;
     this.#renewedAt = now;
     this.#renewAt = nextRenewal(this.#grant?.expiresAt ?? now, this.#random, now);
     this.#sendOnce(this.#dialect.probesFirst ? "probe" : "map");

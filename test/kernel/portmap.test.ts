@@ -100,5 +100,20 @@ test("a router that speaks none of them is unavailable after 2 s, and says so (M
   const client = network.startClient("map");
   await client.next("pending");
   const { lanes } = await client.next("unavailable");
-  expect(lanes).toHaveLength(3);
+  expect(lanes).toMatchObject([
+    { protocol: "pcp", reason: "no answer" },
+    { protocol: "nat-pmp", reason: "no answer" },
+    { protocol: "upnp", reason: "no gateway found" },
+  ]);
+});
+
+test("a router behind another NAT refuses, and says so (MAP-8)", async () => {
+  network = await HomeNetwork.create({ speaks: ["pcp", "nat-pmp", "upnp"], externalHost: "100.64.0.2" });
+  const client = network.startClient("map");
+  const { lanes } = await client.next("unavailable");
+  expect(lanes).toEqual([
+    { protocol: "pcp", state: "refused", reason: "no resources" },
+    { protocol: "nat-pmp", state: "refused", reason: "network failure" },
+    { protocol: "upnp", state: "refused", reason: "the gateway has no usable external address" },
+  ]);
 });

@@ -36,6 +36,12 @@ export interface UpnpClientOptions {
   readonly searchLimit?: number;
 }
 
+/** A service, and the external address that it has told. */
+interface Found {
+  readonly service: IgdService;
+  readonly externalHost: string;
+}
+
 // Specification
 
 /** Device Architecture 1.1 §1.1: how far searches go at most. */
@@ -47,10 +53,10 @@ const UNKNOWN_ACTION: ReadonlySet<number | undefined> = new Set([401, 602]);
 // Implementation
 
 /** When searches are sent, in ms: datagrams get lost, and the answer may take 1 s. */
-const SEARCH_TIMES: readonly number[] = [0, 500, 1_500];
+const SEARCH_TIMES: readonly number[] = [0, 250, 700];
 
-/** How long answers are waited for, in ms. */
-const SEARCH_LIMIT = 3_000;
+/** How long answers are waited for, in ms: until those to the last search are there, and less than others wait for a mapping. */
+const SEARCH_LIMIT = 1_800;
 
 /** Descriptions read in one search: a gateway answers once for each search and each of its devices. */
 const MAX_DESCRIPTIONS = 4;
@@ -90,7 +96,7 @@ export class UpnpClient {
 
   async #discover(id: number): Promise<UpnpResult> {
     const found = await this.#search();
-    if (found === undefined) return { kind: "failed", id, reason: "no gateway found", code: undefined };
+    if (typeof found === "string") return { kind: "failed", id, reason: found, code: undefined };
     this.#service = found.service;
     return { kind: "found", id, externalHost: found.externalHost };
   }
@@ -147,14 +153,15 @@ export class UpnpClient {
     return readCall(status, body);
   }
 
-  /** The first service that answers with a usable external address. */
-  #search(): Promise<{ readonly service: IgdService; readonly externalHost: string } | undefined> {
+  /** The first service that answers with a usable external address, or why there is none. */
+  #search(): Promise<Found | string> {
     const { gatewayHost, localHost, searchLimit } = this.#options;
     const { signal } = this.#abort;
     const socket = createSocket("udp4");
     const timers: NodeJS.Timeout[] = [];
     const seen = new Set<string>();
-    return new Promise<{ service: IgdService; externalHost: string } | undefined>((resolve, reject) => {
+    let reason = "no gateway found";
+    return new Promise<Found | string>((resolve, reject) => {
       const later = (action: () => void, at: number): void => void timers.push(setTimeout(action, at).unref());
       signal.throwIfAborted();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -165,13 +172,14 @@ export class UpnpClient {
         if (location === undefined || seen.has(location.href)) return;
         seen.add(location.href);
         this.#inspect(location).then((found) => {
-          if (found !== undefined) resolve(found);
+          if (typeof found === "string") reason = found;
+          else resolve(found);
         }, ignore);
       });
       socket.bind({ address: localHost, port: 0 }, () => {
         allowMulticast(socket, localHost);
         for (const at of SEARCH_TIMES) later(() => this.#sendSearches(socket), at);
-        later(() => resolve(undefined), searchLimit);
+        later(() => resolve(reason), searchLimit);
       });
       // The caller decides whether the process lives.
       socket.unref();
@@ -189,15 +197,15 @@ export class UpnpClient {
     }
   }
 
-  async #inspect(location: URL): Promise<{ readonly service: IgdService; readonly externalHost: string } | undefined> {
+  async #inspect(location: URL): Promise<Found | string> {
     const { gatewayHost, localHost } = this.#options;
     const { status, body } = await exchange({ url: location, method: "GET", localHost, signal: this.#abort.signal });
-    if (status !== 200) return undefined;
-    for (const service of readDescription(body, location, gatewayHost)) {
+    const services = status === 200 ? readDescription(body, location, gatewayHost) : [];
+    for (const service of services) {
       const externalHost = await this.#externalHost(service);
       if (externalHost !== undefined && reachOf(externalHost) !== undefined) return { service, externalHost };
     }
-    return undefined;
+    return services.length === 0 ? "the gateway maps no ports" : "the gateway has no usable external address";
   }
 }
 

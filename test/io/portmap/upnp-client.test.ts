@@ -117,7 +117,8 @@ describe("MAP-11: a hostile gateway", () => {
 
   test("no external address is no gateway", async () => {
     const upnp = await connect({ externalHost: "0.0.0.0" });
-    expect(await upnp.work({ kind: "discover", id: 1 })).toMatchObject({ kind: "failed" });
+    const result = await upnp.work({ kind: "discover", id: 1 });
+    expect(result).toMatchObject({ kind: "failed", reason: "the gateway has no usable external address" });
   });
 });
 

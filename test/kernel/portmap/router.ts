@@ -20,6 +20,8 @@ export interface RouterOptions {
   readonly speaks: readonly ("pcp" | "nat-pmp" | "upnp")[];
   /** Version of the UPnP device; 2 if absent. */
   readonly igd?: 1 | 2;
+  /** The router's address outside; {@link EXTERNAL_HOST} if absent. */
+  readonly externalHost?: string;
 }
 
 /** A line that the client has said; see client.ts. */
@@ -65,6 +67,7 @@ export class HomeNetwork {
   private constructor(options: RouterOptions) {
     this.#options = options;
     const ns = (name: string): string => this.#spaces.full(name);
+    const { externalHost = EXTERNAL_HOST } = options;
     const link = (name: string, host: string, addresses: readonly [router: string, host: string]): string[] => [
       `ip link add ${name} netns ${ns("router")} type veth peer name eth0 netns ${ns(host)}`,
       `ip -n ${ns("router")} addr add ${addresses[0]}/24 dev ${name}`,
@@ -74,7 +77,7 @@ export class HomeNetwork {
     ];
     shell([
       ...link("lan", "client", ["192.168.77.1", "192.168.77.2"]),
-      ...link("wan", "outside", [EXTERNAL_HOST, "5.9.9.1"]),
+      ...link("wan", "outside", [externalHost, externalHost.replace(/\d+$/, "1")]),
       `ip -n ${ns("client")} route add default via 192.168.77.1`,
       `ip netns exec ${ns("router")} sysctl -qw net.ipv4.ip_forward=1`,
     ]);
