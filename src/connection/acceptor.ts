@@ -7,14 +7,19 @@
  * all. A verified message makes a half-open connection and is answered with at most its own size; copies of it are
  * answered with the same bytes. The application hears of the connection only when a packet of it has opened.
  *
+ * An endpoint may also be a server (spec/rendezvous.md): then who knows its pin is let in without a ticket, and stays
+ * anonymous.
+ *
  * A message may also come by a carrier, which is whatever else leads to the initiator: a rendezvous server, a channel of
  * the application, people who paste. It is answered there, by the same rules but for the proof of an address.
  *
  * @module
  */
-import { cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
-import { CORE1_OVERHEAD, type ReceivedInit, ResponderHandshake } from "../crypto/handshake.ts";
+import { type CookieKeys, cookieFor, macOfCookie, sealCookie } from "../crypto/cookie.ts";
+import { CORE1_OVERHEAD, ResponderHandshake } from "../crypto/handshake.ts";
 import { equalConstantTime, type KeyPair, keyPairFromSeed, sha256 } from "../crypto/primitives.ts";
+import { type AnonymousInit, SERVER_CORE1_OVERHEAD, ServerHandshake } from "../crypto/server-handshake.ts";
+import type { ServerKeys } from "../crypto/server-keys.ts";
 import { type HintCipher, hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, formatAddress, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
@@ -49,19 +54,30 @@ const COOKIE_LIFETIME: Duration = 120_000;
 
 // Implementation
 
-/** Half-open connections at once: bounds memory (below 4 KiB each) and unfinished Diffie-Hellman work. */
-const MAX_HALF_OPEN = 256;
+/** How much handshakes may cost. */
+export interface AcceptorLimits {
+  /** Half-open connections at once, in all and of one source. */
+  readonly halfOpen: number;
+  readonly halfOpenPerSource: number;
+  /** Verified handshakes a second above which sources must prove their address: each costs above a millisecond. */
+  readonly cookieThreshold: Rate;
+  /** Handshakes in all, from one source, and with one ticket. */
+  readonly total: Rate;
+  readonly perSource: Rate;
+  readonly perTicket: Rate;
+}
 
-/** Half-open connections of one source at once: an office behind one NAT whose members all dial in the same second. */
-const MAX_HALF_OPEN_PER_SOURCE = 64;
-
-/** Verified handshakes a second above which sources must prove their address: each costs above a millisecond. */
-const COOKIE_THRESHOLD: Rate = { perSecond: 50, burst: 150 };
-
-/** Handshakes in all, from one source, and with one ticket: a fifth of a core goes to handshakes at the worst. */
-const TOTAL_RATE: Rate = { perSecond: 200, burst: 400 };
-const SOURCE_RATE: Rate = { perSecond: 20, burst: 128 };
-const TICKET_RATE: Rate = { perSecond: 50, burst: 256 };
+/** A listener's: a fifth of a core goes to handshakes at the worst. */
+export const LISTENER_LIMITS: AcceptorLimits = {
+  // Bounds memory (below 4 KiB each) and unfinished Diffie-Hellman work.
+  halfOpen: 256,
+  // An office behind one NAT whose members all dial in the same second.
+  halfOpenPerSource: 64,
+  cookieThreshold: { perSecond: 50, burst: 150 },
+  total: { perSecond: 200, burst: 400 },
+  perSource: { perSecond: 20, burst: 128 },
+  perTicket: { perSecond: 50, burst: 256 },
+};
 
 /** Ways back by carriers that one message is answered on: the servers of a ticket. */
 const MAX_CARRIERS = 4;
@@ -74,9 +90,12 @@ const REFUSAL_RATE: Rate = { perSecond: 1, burst: 4 };
 
 /** A verified first message for which a connection is to be made. */
 export interface HalfOpenOptions {
-  readonly received: ReceivedInit;
+  readonly received: AnonymousInit;
+  /** The key that the initiator claims; `undefined` for a client of a server. */
+  readonly peerKey: Uint8Array | undefined;
   readonly offer: Parameters;
-  readonly entry: TicketEntry;
+  /** `undefined` for a client of a server. */
+  readonly entry: TicketEntry | undefined;
 }
 
 /** What making a connection yields. */
@@ -107,6 +126,15 @@ type Origin =
   | { readonly init: InitDatagram; readonly size: number; readonly via: SocketId; readonly from: Address }
   | CarrierRef;
 
+/** How an acceptor works. */
+export interface AcceptorOptions {
+  /** Whether the application decides on each peer. */
+  readonly acceptHook: boolean;
+  /** Lets in who knows the pin of these; they belong to the identity. */
+  readonly server?: ServerKeys | undefined;
+  readonly limits?: AcceptorLimits | undefined;
+}
+
 /** A source address of a message, and what its answer has to repeat. */
 interface Source extends Omit<HandshakeSource, "credit"> {
   /** Of the newest copy: it lies outside of the seal, so an earlier one may have arrived damaged. */
@@ -116,14 +144,11 @@ interface Source extends Omit<HandshakeSource, "credit"> {
   answeredAt: Instant | undefined;
 }
 
-interface Pending {
+interface Pending extends HalfOpenOptions {
   readonly coreHash: Uint8Array;
   readonly fingerprint: number;
   readonly sourceKey: string;
   readonly expiresAt: Instant;
-  readonly received: ReceivedInit;
-  readonly offer: Parameters;
-  readonly entry: TicketEntry;
   readonly sources: Source[];
   readonly carriers: CarrierRef[];
   /** Set once accepted. */
@@ -139,24 +164,33 @@ export class Acceptor {
   readonly #identity: KeyPair;
   readonly #config: Config;
   readonly #acceptHook: boolean;
+  readonly #server: ServerKeys | undefined;
+  readonly #limits: AcceptorLimits;
   readonly #hintCipher: HintCipher;
   readonly #seen = new SeenHandshakes();
   readonly #pending = new Map<number, Pending>();
   readonly #requests = new Map<number, Pending>();
   readonly #outgoing: Transmit[] = [];
-  readonly #load = new RateLimiter(COOKIE_THRESHOLD);
-  readonly #total = new RateLimiter(TOTAL_RATE);
-  readonly #perSource = new RateLimiter(SOURCE_RATE);
-  readonly #perTicket = new RateLimiter(TICKET_RATE);
+  readonly #load: RateLimiter;
+  readonly #total: RateLimiter;
+  readonly #perSource: RateLimiter;
+  readonly #perTicket: RateLimiter;
   readonly #refusals = new RateLimiter(REFUSAL_RATE);
   #nextRequestId = 1;
   #cookieSecrets: { current: Uint8Array; previous: Uint8Array; turnedAt: Instant } | undefined;
 
-  constructor(host: AcceptorHost, identity: KeyPair, config: Config, options: { readonly acceptHook: boolean }) {
+  constructor(host: AcceptorHost, identity: KeyPair, config: Config, options: AcceptorOptions) {
     this.#host = host;
     this.#identity = identity;
     this.#config = config;
     this.#acceptHook = options.acceptHook;
+    this.#server = options.server;
+    const limits = options.limits ?? LISTENER_LIMITS;
+    this.#limits = limits;
+    this.#load = new RateLimiter(limits.cookieThreshold);
+    this.#total = new RateLimiter(limits.total);
+    this.#perSource = new RateLimiter(limits.perSource);
+    this.#perTicket = new RateLimiter(limits.perTicket);
     this.#hintCipher = hintCipher(identity.publicKey);
   }
 
@@ -171,26 +205,32 @@ export class Acceptor {
   }
 
   #receive(core: Uint8Array, origin: Origin, now: Instant): string | undefined {
-    if (core.length < CORE1_OVERHEAD) return "malformed";
+    if (core.length < (this.#server === undefined ? CORE1_OVERHEAD : SERVER_CORE1_OVERHEAD)) return "malformed";
     const entry = this.tickets.find(unmaskHint(this.#hintCipher, core), this.#host.unixTime());
-    if (entry === undefined) return "no-ticket";
+    const keys = entry?.keys ?? this.#serverKeysFor(core);
+    if (keys === undefined) return "no-ticket";
     const fingerprint = connectionIdKey(sha256(core.subarray(8, 40)), 0);
     const coreHash = sha256(core);
     const known = this.#pending.get(fingerprint);
     if (known !== undefined && equalBytes(known.coreHash, coreHash)) return this.#again(known, origin, now);
     if (known !== undefined || this.#seen.has(fingerprint)) return "replayed";
-    // Everything above costs a block of AES and two hashes; from here on the sender has proven to hold the ticket.
-    const noise1 = ResponderHandshake.openSeal(core, entry.keys);
+    // Everything above costs two blocks of AES and two hashes; from here on the sender has proven to hold the ticket, or to
+    // know the pin.
+    const noise1 =
+      entry === undefined
+        ? ServerHandshake.openSeal(core, this.#server!)
+        : ResponderHandshake.openSeal(core, entry.keys);
     if (noise1 === undefined) return "bad-seal";
     const isDatagram = typeof origin !== "number";
     if (isDatagram && !this.#load.take("", now) && !this.#hasCookie(origin.init, origin.from, now)) {
-      this.#sendCookie(origin.init, entry, origin.via, origin.from, now);
+      this.#sendCookie(origin.init, keys, origin.via, origin.from, now);
       return "cookie";
     }
     const source = isDatagram ? sourceKey(origin.from.host) : CARRIER_SOURCE;
     const limited = this.#limit(entry, source, now);
     if (limited !== undefined) return limited;
-    const received = ResponderHandshake.read(noise1, entry.keys, this.#identity);
+    const peer = entry === undefined ? undefined : ResponderHandshake.read(noise1, entry.keys, this.#identity);
+    const received = entry === undefined ? ServerHandshake.read(noise1, this.#server!, this.#identity) : peer;
     if (received === undefined) return "bad-handshake";
     const offer = decodeParameters(received.payload);
     if (offer === undefined || offer.connectionIds.length === 0) return "bad-parameters";
@@ -201,6 +241,7 @@ export class Acceptor {
       sourceKey: source,
       expiresAt: after(now, HALF_OPEN_LIFETIME),
       received,
+      peerKey: peer?.peerKey,
       offer,
       entry,
       sources: isDatagram ? [this.#source(origin.init, origin.size, origin.via, origin.from)] : [],
@@ -258,18 +299,19 @@ export class Acceptor {
   }
 
   #decide(pending: Pending, now: Instant): void {
-    const refusal = this.tickets.refusal(pending.entry, this.#host.unixTime());
+    const { entry } = pending;
+    const refusal = entry === undefined ? undefined : this.tickets.refusal(entry, this.#host.unixTime());
     if (refusal !== undefined) {
       this.#refuse(pending, refusal, "", now);
     } else if (!pending.offer.versions.includes(PROTOCOL_VERSION)) {
       this.#refuse(pending, "version", "", now);
-    } else if (this.#acceptHook) {
+    } else if (this.#acceptHook && entry !== undefined && pending.peerKey !== undefined) {
       const id = this.#nextRequestId++;
       this.#requests.set(id, pending);
       this.#host.request({
         id,
-        ticketId: pending.entry.id,
-        peerKey: pending.received.peerKey,
+        ticketId: entry.id,
+        peerKey: pending.peerKey,
         metadata: pending.offer.metadata,
         from: pending.sources[0]?.from,
       });
@@ -279,8 +321,7 @@ export class Acceptor {
   }
 
   #open(pending: Pending, now: Instant): void {
-    const { received, offer, entry } = pending;
-    pending.opened = this.#host.openHalf({ received, offer, entry }, now);
+    pending.opened = this.#host.openHalf(pending, now);
     if (pending.opened === undefined) {
       this.#refuse(pending, "version", "no common cipher", now);
       return;
@@ -290,7 +331,7 @@ export class Acceptor {
 
   /** Refuses with an answer that only the holder of the ticket can read, at a rate that no flood can raise. */
   #refuse(pending: Pending, refusal: Refusal, message: string, now: Instant): void {
-    if (!this.#refusals.take(pending.entry.id, now)) {
+    if (!this.#refusals.take(pending.entry?.id ?? "", now)) {
       // It must not take the place of others either; copies of it count as replayed.
       this.#forget(pending);
       return;
@@ -355,14 +396,20 @@ export class Acceptor {
     return { via, from, token, size, ownToken: this.#host.random(8), answeredAt: undefined };
   }
 
-  #limit(entry: TicketEntry, source: string, now: Instant): string | undefined {
-    if (this.#pending.size >= MAX_HALF_OPEN) return "half-open-limit";
+  /** Our keys as a server, if the message is for one. */
+  #serverKeysFor(core: Uint8Array): ServerKeys | undefined {
+    const server = this.#server;
+    return server !== undefined && equalBytes(unmaskHint(server.hintCipher, core), server.hint) ? server : undefined;
+  }
+
+  #limit(entry: TicketEntry | undefined, source: string, now: Instant): string | undefined {
+    if (this.#pending.size >= this.#limits.halfOpen) return "half-open-limit";
     let ofSource = 0;
     for (const pending of this.#pending.values()) if (pending.sourceKey === source) ofSource += 1;
-    if (ofSource >= MAX_HALF_OPEN_PER_SOURCE && source !== CARRIER_SOURCE) return "half-open-limit";
+    if (ofSource >= this.#limits.halfOpenPerSource && source !== CARRIER_SOURCE) return "half-open-limit";
     const granted =
       (source === CARRIER_SOURCE || this.#perSource.take(source, now)) &&
-      this.#perTicket.take(entry.id, now) &&
+      (entry === undefined || this.#perTicket.take(entry.id, now)) &&
       this.#total.take("", now);
     return granted ? undefined : "rate-limit";
   }
@@ -375,10 +422,10 @@ export class Acceptor {
     );
   }
 
-  #sendCookie(init: InitDatagram, entry: TicketEntry, via: SocketId, from: Address, now: Instant): void {
+  #sendCookie(init: InitDatagram, keys: CookieKeys, via: SocketId, from: Address, now: Instant): void {
     const cookie = cookieFor(this.#currentSecrets(now).current, formatAddress(from));
     const nonce = this.#host.random(12);
-    const sealed = sealCookie(entry.keys, { cookie, nonce, core: init.core });
+    const sealed = sealCookie(keys, { cookie, nonce, core: init.core });
     this.#send(encodeCookie({ echo: init.token, nonce, sealed }), via, from);
   }
 
@@ -410,5 +457,6 @@ export class Acceptor {
 function isSibling(a: Pending, b: Pending): boolean {
   const attempt = b.offer.attempt;
   if (attempt === undefined || a.offer.attempt === undefined) return false;
-  return equalBytes(a.received.peerKey, b.received.peerKey) && equalBytes(a.offer.attempt, attempt);
+  if (a.peerKey === undefined || b.peerKey === undefined) return false;
+  return equalBytes(a.peerKey, b.peerKey) && equalBytes(a.offer.attempt, attempt);
 }

@@ -11,7 +11,6 @@
  *
  * @module
  */
-import type { InitiatorHandshake } from "../crypto/handshake.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import type { InvitationBudget } from "../path/punch/budget.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
@@ -27,7 +26,7 @@ import type { Parameters } from "../wire/parameters.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
 import { Core, type CoreOptions } from "./core.ts";
-import { type Answer, type Dial, readAnswer } from "./dial.ts";
+import { type Answer, type Dial, type Question, readAnswer } from "./dial.ts";
 import type { Attempt, CloseReason, ConnectionEvent, PathInfo, Refusal, UnreachableCause } from "./events.ts";
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
@@ -42,6 +41,9 @@ import { Tracer } from "./tracer.ts";
 import { type PunchOptions, Traversal } from "./traversal.ts";
 
 // Implementation
+
+/** Stands for the key of a client that has none. */
+const ANONYMOUS = new Uint8Array();
 
 /** A path that is found later takes over if its round trip is shorter by this factor. */
 const BETTER_SHARE = 0.7;
@@ -67,17 +69,21 @@ export interface ConnectionHost {
 export interface Established {
   readonly keys: Keys;
   readonly parameters: Parameters;
-  readonly peerKey: Uint8Array;
+  /** `undefined` for an anonymous client. */
+  readonly peerKey: Uint8Array | undefined;
+  /** Of a session between a client and a server. */
+  readonly handshakeHash?: Uint8Array | undefined;
 }
 
 /** How an initiator calls. */
 export interface DialingOptions {
   readonly dial: Dial;
   readonly deadline: Instant;
-  readonly peerKey: Uint8Array;
+  /** Of the listener; a server's is not known before it has answered. */
+  readonly peerKey: Uint8Array | undefined;
   readonly makeKeys: MakeKeys;
-  /** Begins the handshake for carriers. */
-  readonly invite: (situation: Situation) => InitiatorHandshake;
+  /** Begins the handshake for carriers; nobody carries calls to a server. */
+  readonly invite?: (situation: Situation) => Question;
 }
 
 /** What every connection of an endpoint is made of. */
@@ -103,12 +109,13 @@ export class ConnectionMachine implements HasDeadline {
   #state: ConnectionState = "connecting";
   /** How an initiator calls, until its keys are there. */
   #calling: DialingOptions | undefined;
-  #invitation: InitiatorHandshake | undefined;
+  #invitation: Question | undefined;
   /** What became of the addresses of the ticket, once the call is over. */
   #attempts: readonly Attempt[] = [];
   /** When calling is given up. */
   #deadline: Instant | undefined;
   #peerKey: Uint8Array | undefined;
+  #handshakeHash: Uint8Array | undefined;
   /** Whether the owner knows of the connection; of a responder's it does not before it has opened. */
   #isKnown: boolean;
   #isAnnounced = false;
@@ -222,13 +229,15 @@ export class ConnectionMachine implements HasDeadline {
       this.#end({ kind: "refused", refusal: refusalOf(answer.code), message: answer.message, attempts });
       return undefined;
     }
-    const { parameters, secrets } = answer;
+    const { parameters, secrets, serverKey } = answer;
     const aead = parameters.aeads[0];
     if (parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
     // Every connection begins with a stream of the initiator (spec/connection.md).
     if (parameters.maxStreamsBidi === 0) return "bad-parameters";
     const { peerKey, makeKeys } = calling;
-    this.establish({ keys: makeKeys(secrets, aead), parameters, peerKey }, now);
+    // The secrets are erased when the keys are made.
+    if (serverKey !== undefined) this.#handshakeHash = secrets.handshakeHash.slice();
+    this.establish({ keys: makeKeys(secrets, aead), parameters, peerKey: serverKey ?? peerKey }, now);
     this.#attempts = calling.dial.attempts(now);
     this.#calling = undefined;
     this.#invitation = undefined;
@@ -342,7 +351,7 @@ export class ConnectionMachine implements HasDeadline {
    * meanwhile says so. `undefined` if the connection is not calling, or not any more.
    */
   invite(situation: Situation): Uint8Array | undefined {
-    this.#invitation = this.#calling?.invite(situation);
+    this.#invitation = this.#calling?.invite?.(situation);
     return this.#invitation?.core1;
   }
 
@@ -351,7 +360,7 @@ export class ConnectionMachine implements HasDeadline {
     const core = this.#core;
     if (core.keys === undefined || this.#closing !== undefined || this.#state === "closed") return;
     this.#host.touch(this);
-    this.#traversal ??= new Traversal(core, budget);
+    this.#traversal ??= new Traversal(core, budget, now);
     this.#traversal.punch(options, core.peerSituation, now);
   }
 
@@ -372,7 +381,7 @@ export class ConnectionMachine implements HasDeadline {
   }
 
   /** Takes the keys and parameters that the handshake has settled. */
-  establish({ keys, parameters, peerKey }: Established, now: Instant): void {
+  establish({ keys, parameters, peerKey, handshakeHash }: Established, now: Instant): void {
     const core = this.#core;
     core.keys = keys;
     core.remoteIds.start(parameters.connectionIds);
@@ -387,6 +396,7 @@ export class ConnectionMachine implements HasDeadline {
     core.streams.setPeerLimits(parameters);
     this.#core.keyUpdate = new KeyUpdate(now, core.config.packetsPerPhase);
     this.#peerKey = peerKey;
+    this.#handshakeHash ??= handshakeHash;
     const { candidates, natProfile } = parameters;
     if (candidates !== undefined) {
       core.peerSituation = { generation: candidates.generation, candidates: candidates.list, profile: natProfile };
@@ -552,6 +562,11 @@ export class ConnectionMachine implements HasDeadline {
     return this.#core.localIds.all();
   }
 
+  /** What a session with a server binds proofs to; of connections between peers nobody needs it. */
+  get handshakeHash(): Uint8Array | undefined {
+    return this.#handshakeHash;
+  }
+
   /** Longest datagram that {@link sendDatagram} takes now, in bytes. */
   get maxDatagramLength(): number {
     return maxDatagramLength(this.#core);
@@ -601,24 +616,32 @@ export class ConnectionMachine implements HasDeadline {
     const traversal = this.#traversal;
     if (traversal === undefined) return undefined;
     const transmit = traversal.pollTransmit(keys, now);
-    for (let request = traversal.pollRequest(); request !== undefined; request = traversal.pollRequest()) {
-      core.events.push({ type: "sockets", request });
-    }
+    this.#tellRequests(traversal);
     if (transmit !== undefined || !traversal.isOver) return transmit;
     const { exhausted } = traversal;
     if (exhausted !== undefined && this.#state === "connecting" && !this.#isExhaustionTold) {
       this.#isExhaustionTold = true;
       core.events.push({ type: "exhausted", reason: exhausted });
     }
-    if (this.#state === "open") this.#endTraversal(now);
+    if (this.#state === "open") this.#endTraversal();
     return undefined;
   }
 
   /** Remembers what was tried, and nothing else. */
-  #endTraversal(now: Instant): void {
-    this.#attempts = this.attempts(now);
-    this.#traversal?.end();
+  #endTraversal(): void {
+    const traversal = this.#traversal;
+    if (traversal === undefined) return;
+    this.#attempts = this.attempts(traversal.now);
+    traversal.end();
+    this.#tellRequests(traversal);
     this.#traversal = undefined;
+  }
+
+  #tellRequests(traversal: Traversal): void {
+    const { events } = this.#core;
+    for (let request = traversal.pollRequest(); request !== undefined; request = traversal.pollRequest()) {
+      events.push({ type: "sockets", request });
+    }
   }
 
   /** A path was proven by punching: the first one opens the initiator's connection, a better one takes over. */
@@ -656,7 +679,7 @@ export class ConnectionMachine implements HasDeadline {
 
   /** RFC 9959 §2.2: a path is known by the peer's key and IP address; the port of a NAT means nothing. */
   #resume(path: Path, now: Instant): void {
-    this.#core.carefulResume?.onPath(`${toHex(this.#peerKey!)} ${path.remote.host}`, now);
+    this.#core.carefulResume?.onPath(`${toHex(this.#peerKey ?? ANONYMOUS)} ${path.remote.host}`, now);
   }
 
   /** The responder answers where the newest data packet came from (spec/connection.md#paths). */
@@ -782,6 +805,7 @@ export class ConnectionMachine implements HasDeadline {
 
   #tellClosed(reason: CloseReason): void {
     this.#core.trace?.onClosed(reason);
+    this.#endTraversal();
     this.#drainStreamEvents();
     // Nobody has heard of a responder's connection that never opened.
     if (this.#isKnown) this.#core.events.push({ type: "closed", reason });
@@ -808,8 +832,6 @@ export class ConnectionMachine implements HasDeadline {
     this.#invitation = undefined;
     this.#deadline = undefined;
     this.#closing = undefined;
-    this.#traversal?.end();
-    this.#traversal = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
     this.#core.keys?.wipe();
     this.#core.keys = undefined;

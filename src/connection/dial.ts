@@ -8,11 +8,10 @@
  *
  * @module
  */
-import { macOfCookie, openCookie } from "../crypto/cookie.ts";
-import type { InitiatorHandshake } from "../crypto/handshake.ts";
+import { type CookieKeys, macOfCookie, openCookie } from "../crypto/cookie.ts";
+import type { Opened } from "../crypto/handshake.ts";
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
-import type { TicketKeys } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
@@ -39,9 +38,21 @@ const JITTER = 0.1;
 const NO_MAC = new Uint8Array(16);
 const TOKEN_SIZE = 8;
 
+/** A first message, and what reads the answer to it: of a peer, or of a server, which has told its key then. */
+export interface Question {
+  readonly core1: Uint8Array;
+  readCore2(core2: Uint8Array): (Opened & { readonly serverKey?: Uint8Array }) | undefined;
+}
+
 /** What the second message of a handshake settles. */
 export type Answer =
-  | { readonly type: "established"; readonly secrets: SessionSecrets; readonly parameters: Parameters }
+  | {
+      readonly type: "established";
+      readonly secrets: SessionSecrets;
+      readonly parameters: Parameters;
+      /** Of a server, whose key is not known before. */
+      readonly serverKey: Uint8Array | undefined;
+    }
   | { readonly type: "refused"; readonly code: number; readonly message: string };
 
 /** What an answer to a dial settles beside. */
@@ -71,8 +82,9 @@ interface Target {
 /** What a dial needs. */
 export interface DialOptions {
   /** Makes a handshake with a fresh ephemeral key. */
-  readonly newHandshake: () => InitiatorHandshake;
-  readonly ticketKeys: TicketKeys;
+  readonly newHandshake: () => Question;
+  /** Of the ticket or server: opens cookies. */
+  readonly cookieKeys: CookieKeys;
   readonly addresses: readonly Address[];
   /** The local socket for an address family. */
   readonly socketFor: (family: 4 | 6) => SocketId | undefined;
@@ -83,7 +95,7 @@ export interface DialOptions {
 export class Dial {
   readonly #options: DialOptions;
   readonly #targets: Target[];
-  #handshake: InitiatorHandshake;
+  #handshake: Question;
   #startedAt: Instant;
 
   constructor(options: DialOptions, now: Instant) {
@@ -113,7 +125,7 @@ export class Dial {
     const target = this.#targets.find((each) => equalBytes(each.token, datagram.echo));
     if (target === undefined) return false;
     const core = this.#handshake.core1;
-    const cookie = openCookie(this.#options.ticketKeys, datagram, core);
+    const cookie = openCookie(this.#options.cookieKeys, datagram, core);
     if (cookie === undefined) return false;
     const mac2 = macOfCookie(cookie, core, target.token);
     // A copy of the cookie brings no copy of our message, which is longer by far.
@@ -196,11 +208,11 @@ export class Dial {
 }
 
 /** What the second message of a handshake says; `undefined` if it is no answer to it. Nothing has changed then. */
-export function readAnswer(handshake: InitiatorHandshake, core2: Uint8Array): Answer | undefined {
+export function readAnswer(handshake: Question, core2: Uint8Array): Answer | undefined {
   const opened = handshake.readCore2(core2);
   const parameters = opened === undefined ? undefined : decodeParameters(opened.payload);
   if (opened === undefined || parameters === undefined) return undefined;
   const { refused } = parameters;
   if (refused !== undefined) return { type: "refused", code: refused.code, message: refused.reason };
-  return { type: "established", secrets: opened.session, parameters };
+  return { type: "established", secrets: opened.session, parameters, serverKey: opened.serverKey };
 }

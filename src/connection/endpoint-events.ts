@@ -30,6 +30,8 @@ export type EndpointEvent =
       readonly core: Uint8Array;
       readonly connection: ConnectionMachine | undefined;
     }
+  /** Only of a server: an anonymous client has opened a connection. */
+  | { readonly type: "client"; readonly connection: ConnectionMachine }
   /** A peer's keys are confirmed: the connection is open. */
   | {
       readonly type: "incoming";

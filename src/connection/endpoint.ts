@@ -10,8 +10,11 @@
  */
 
 import { PathMemory } from "../congestion/path-memory.ts";
+import type { CookieKeys } from "../crypto/cookie.ts";
 import { InitiatorHandshake } from "../crypto/handshake.ts";
 import { type KeyPair, keyPairFromSeed } from "../crypto/primitives.ts";
+import { ClientHandshake } from "../crypto/server-handshake.ts";
+import type { ServerKeys } from "../crypto/server-keys.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
 import { type TicketFields, ticketCore } from "../ticket/ticket.ts";
 import type { OpenTrace } from "../trace/sink.ts";
@@ -25,11 +28,11 @@ import { classify, cut, MAX_SEGMENTS, split } from "../wire/datagram.ts";
 import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
 import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import { encodeParameters, type Parameters } from "../wire/parameters.ts";
-import { Acceptor, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
+import { Acceptor, type AcceptorLimits, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
 import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
 import type { InterfaceMtu } from "./core.ts";
-import { Dial } from "./dial.ts";
+import { Dial, type Question } from "./dial.ts";
 import type { EndpointEvent } from "./endpoint-events.ts";
 import { keysFor } from "./keys.ts";
 import { chooseAead, localParameters } from "./negotiation.ts";
@@ -60,6 +63,20 @@ export interface EndpointOptions {
   readonly acceptHook: boolean;
   /** Begins the trace of a connection that comes in. */
   readonly openTrace?: OpenTrace | undefined;
+  /** Makes the endpoint a server; the keys belong to its identity. */
+  readonly server?: ServerKeys | undefined;
+  /** A listener's unless given. */
+  readonly limits?: AcceptorLimits | undefined;
+}
+
+/** A call to a server. */
+export interface ServerCallOptions {
+  readonly keys: ServerKeys;
+  readonly addresses: readonly Address[];
+  /** How long to try, in ms. */
+  readonly timeout: Duration;
+  /** Replaces the endpoint's configuration for this connection. */
+  readonly config?: Config | undefined;
 }
 
 /** A call to a listener. */
@@ -94,6 +111,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   readonly #byId = new Map<number, ConnectionMachine>();
   readonly #connections = new Set<ConnectionMachine>();
   readonly #tickets = new Map<ConnectionMachine, TicketEntry>();
+  /** Clients of ours as a server that have not opened their connection yet. */
+  readonly #clients = new Set<ConnectionMachine>();
   readonly #deadlines = new DeadlineHeap<ConnectionMachine>();
   /** Connections that may have something to send. */
   readonly #touched = new Deque<ConnectionMachine>();
@@ -117,7 +136,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       answerByCarrier: (ref: CarrierRef, core: Uint8Array, connection: ConnectionMachine | undefined) =>
         this.#events.push({ type: "answer", ref, core, connection }),
     };
-    this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook: options.acceptHook });
+    const { acceptHook, server, limits } = options;
+    this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook, server, limits });
   }
 
   // Inputs
@@ -175,11 +195,10 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   connect(options: ConnectOptions, now: Instant): ConnectionMachine {
     this.#advance(now);
     const { ticket, identity } = options;
-    const { random, sockets, pool, interfaceMtu = unknownMtu } = this.#options;
+    const { random } = this.#options;
     const config = options.config ?? this.#options.config;
     const ticketKeys = deriveTicketKeys({ key: ticket.key, secret: ticket.secret, core: ticketCore(ticket) });
-    const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace: options.openTrace };
-    const connection = ConnectionMachine.initiator(this.#host, parts, this.#now);
+    const connection = this.#newInitiator(config, options.openTrace);
     const parameters = {
       ...localParameters(config, connection.connectionIds),
       attempt: random(ATTEMPT_SIZE),
@@ -193,15 +212,29 @@ export class EndpointMachine implements Machine<EndpointEvent> {
         ephemeral: keyPairFromSeed(random(32)),
         payload: encodeParameters({ ...parameters, ...situationParameters(situation) }, random(1)[0]!),
       });
-    const socketFor = (family: 4 | 6) => sockets.find((socket) => socket.family === family)?.id;
     connection.dial({
-      dial: new Dial({ newHandshake, ticketKeys, addresses: ticket.addresses, socketFor, random }, this.#now),
+      dial: this.#newDial(newHandshake, ticketKeys, ticket.addresses),
       deadline: after(this.#now, options.timeout),
       peerKey: ticket.key,
       makeKeys: (secrets, aead) => keysFor("initiator", secrets, aead),
       invite: newHandshake,
     });
-    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Calls a server. The connection is one like others, but the server does not learn who we are. */
+  connectServer({ keys, addresses, timeout, config = this.#options.config }: ServerCallOptions, now: Instant) {
+    this.#advance(now);
+    const { random } = this.#options;
+    const connection = this.#newInitiator(config, undefined);
+    const payload = encodeParameters(localParameters(config, connection.connectionIds), random(1)[0]!);
+    const newHandshake = () => new ClientHandshake({ keys, ephemeral: keyPairFromSeed(random(32)), payload });
+    connection.dial({
+      dial: this.#newDial(newHandshake, keys, addresses),
+      deadline: after(this.#now, timeout),
+      peerKey: undefined,
+      makeKeys: (secrets, aead) => keysFor("initiator", secrets, aead),
+    });
     return connection;
   }
 
@@ -285,6 +318,20 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     for (const connection of this.#connections) connection.audit();
   }
 
+  #newInitiator(config: Config, openTrace: OpenTrace | undefined): ConnectionMachine {
+    const { random, pool, interfaceMtu = unknownMtu } = this.#options;
+    const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace };
+    const connection = ConnectionMachine.initiator(this.#host, parts, this.#now);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #newDial(newHandshake: () => Question, cookieKeys: CookieKeys, addresses: readonly Address[]): Dial {
+    const { random, sockets } = this.#options;
+    const socketFor = (family: 4 | 6) => sockets.find((socket) => socket.family === family)?.id;
+    return new Dial({ newHandshake, cookieKeys, addresses, socketFor, random }, this.#now);
+  }
+
   #receivePiece(piece: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {
     const kind = classify(piece[0]!);
     switch (kind) {
@@ -340,14 +387,17 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     };
     const payload = encodeParameters(parameters, random(1)[0]!);
     const { core2, session } = half.received.respond(payload, keyPairFromSeed(random(32)));
+    const handshakeHash = half.entry === undefined ? session.handshakeHash.slice() : undefined;
     const keys = keysFor("responder", session, aead);
-    connection.establish({ keys, parameters: half.offer, peerKey: half.received.peerKey }, now);
+    connection.establish({ keys, parameters: half.offer, peerKey: half.peerKey, handshakeHash }, now);
     this.#connections.add(connection);
-    this.#tickets.set(connection, half.entry);
+    if (half.entry === undefined) this.#clients.add(connection);
+    else this.#tickets.set(connection, half.entry);
     return { connection, core2 };
   }
 
   #onOpened(connection: ConnectionMachine): void {
+    if (this.#clients.delete(connection)) this.#events.push({ type: "client", connection });
     const entry = this.#tickets.get(connection);
     if (entry === undefined) return;
     this.#tickets.delete(connection);
@@ -380,6 +430,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     finished: (connection: ConnectionMachine) => {
       this.#connections.delete(connection);
       this.#tickets.delete(connection);
+      this.#clients.delete(connection);
     },
   };
 

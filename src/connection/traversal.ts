@@ -59,11 +59,13 @@ export class Traversal {
   readonly #rounds: Round[] = [];
   readonly #requests: SocketRequest[] = [];
   #isConfirmed: boolean;
+  #now: Instant;
   /** Why the last round ended, once all have. */
   #exhausted: ExhaustedReason | undefined;
 
-  constructor(core: Core, budget: InvitationBudget) {
+  constructor(core: Core, budget: InvitationBudget, now: Instant) {
     this.#core = core;
+    this.#now = now;
     this.#budget = budget;
     core.probes = new ProbeBook();
     // Who has read the answer of the responder knows that it holds its key.
@@ -131,8 +133,12 @@ export class Traversal {
     this.#exhausted = undefined;
   }
 
-  /** Ends all rounds; no more is sent. */
+  /** Ends all rounds; nothing more is sent, but requests to close sockets may be left. */
   end(): void {
+    for (const round of this.#rounds) {
+      round.puncher.close();
+      this.#pollRound(round, this.#now);
+    }
     this.#rounds.length = 0;
     this.#core.probes = undefined;
     this.#budget.end();
@@ -142,31 +148,10 @@ export class Traversal {
 
   /** Output: the next probe or opener. */
   pollTransmit(keys: Keys, now: Instant): Transmit | undefined {
+    this.#now = now;
     for (const round of this.#rounds) {
-      for (let action = round.puncher.pollAction(now); action !== undefined; action = round.puncher.pollAction(now)) {
-        switch (action.type) {
-          case "opener":
-            return this.#opener(action);
-          case "probe":
-            return this.#probe(action, keys, now);
-          case "open-sockets": {
-            const { requestId, count, family } = action;
-            this.#requests.push({
-              type: "open-sockets",
-              id: round.number * REQUESTS_PER_ROUND + requestId,
-              count,
-              family,
-            });
-            break;
-          }
-          case "close-sockets":
-            this.#requests.push({ type: "close-sockets", sockets: action.vias });
-            break;
-          case "exhausted":
-            this.#exhausted = action.reason;
-            break;
-        }
-      }
+      const shot = this.#pollRound(round, now);
+      if (shot !== undefined) return shot.type === "opener" ? this.#opener(shot) : this.#probe(shot, keys, now);
     }
     return undefined;
   }
@@ -185,6 +170,11 @@ export class Traversal {
 
   // Getters
 
+  /** When it was last polled. */
+  get now(): Instant {
+    return this.#now;
+  }
+
   /** Why nothing was found, once every round that was begun has ended. */
   get exhausted(): ExhaustedReason | undefined {
     return this.#rounds.every(({ puncher }) => puncher.isOver) ? this.#exhausted : undefined;
@@ -202,6 +192,29 @@ export class Traversal {
         ...{ address, kind, sent, received, elapsed: ms, outcome: OUTCOMES[outcome] },
       })),
     );
+  }
+
+  /** Takes what a round has to say, up to the next thing to send. */
+  #pollRound({ number, puncher }: Round, now: Instant): Shot | undefined {
+    for (let action = puncher.pollAction(now); action !== undefined; action = puncher.pollAction(now)) {
+      switch (action.type) {
+        case "opener":
+        case "probe":
+          return action;
+        case "open-sockets": {
+          const { requestId, count, family } = action;
+          this.#requests.push({ type: "open-sockets", id: number * REQUESTS_PER_ROUND + requestId, count, family });
+          break;
+        }
+        case "close-sockets":
+          this.#requests.push({ type: "close-sockets", sockets: action.vias });
+          break;
+        case "exhausted":
+          this.#exhausted = action.reason;
+          break;
+      }
+    }
+    return undefined;
   }
 
   #opener({ via, to, ttl, size }: Shot): Transmit {
