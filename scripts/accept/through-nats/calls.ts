@@ -18,7 +18,7 @@ import {
 import { must, type Workplace } from "../row.ts";
 import { hashOf, makeFile } from "../tools/files.ts";
 import { exitOf } from "../tools/pair.ts";
-import { Side } from "../tools/side.ts";
+import { Side, type SideEvent } from "../tools/side.ts";
 
 /** Payload in each direction, in bytes. */
 export const PAYLOAD = 256 * 1024;
@@ -27,7 +27,8 @@ export const PAYLOAD = 256 * 1024;
 const CONNECT_TIMEOUT = 20;
 const TRANSFER_TIMEOUT = 30;
 
-/** A server that takes longer to start than this many ms has failed. */
+/** A listener, or a server, that takes longer to start than this many ms has failed. */
+const LISTEN_TIMEOUT = 15_000;
 const SERVER_TIMEOUT = 5000;
 const GLANCE = 10;
 
@@ -127,9 +128,9 @@ export class Calls {
     try {
       const listener = this.#listen(options, typeof meeting === "object" ? meeting.server : server?.address);
       try {
-        const { ticket } = await listener.next("listening");
         // Known, the command itself is ended with its shell.
         await listener.pid();
+        const { ticket } = await listening(listener);
         return await this.#connect(options, String(ticket), listener);
       } finally {
         listener.stop();
@@ -209,6 +210,16 @@ export class Calls {
 function afterFirstByte(file: string, source: string): string {
   const isMissing = `! test -s ${file} && test $((turns+=1)) -lt 600`;
   return `{ turns=0; while ${isMissing}; do sleep 0.05; done; cat ${source}; }`;
+}
+
+/** The event that says that a listener can be reached. */
+async function listening(listener: Side): Promise<SideEvent> {
+  const timer = setTimeout(() => listener.stop(), LISTEN_TIMEOUT);
+  try {
+    return await listener.next("listening");
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function failureOf(side: Side): Failed {

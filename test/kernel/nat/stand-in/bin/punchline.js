@@ -1,6 +1,6 @@
 /**
  * Stands in for the command where its callers are tested: `server`, `listen` and `connect` as far as these use them, with the
- * simplest way of punching, and a transfer that works where nothing is lost.
+ * simplest way of punching, and a transfer that asks for what is missing until all is there.
  *
  * @module
  */
@@ -11,6 +11,8 @@ import { parseArgs } from "node:util";
 const SERVER_PORT = 3478;
 const CHUNK_SIZE = 1024;
 const CHUNKS_PER_TICK = 4;
+/** Chunks that are asked for at once. */
+const MISSING = 32;
 const KNOCKS = 30;
 const KNOCK_PAUSE = 50;
 
@@ -61,9 +63,11 @@ function meet(server, greeting) {
 }
 
 let peer;
+let payload;
 const chunks = [];
 let firstByteAt;
 let isDone = false;
+let peerIsDone = false;
 
 function onMessage(bytes, from) {
   if (bytes[0] !== "{".charCodeAt(0)) {
@@ -90,10 +94,23 @@ function onMessage(bytes, from) {
       report({ event: "connected" });
       void sendAll();
       return;
-    case "end":
-      if (isDone || chunks.length < message.count || Object.keys(chunks).length < message.count) return;
-      isDone = true;
-      writeSync(1, Buffer.concat(chunks.slice(1)));
+    case "missing":
+      for (const number of message.numbers) sendChunk(number);
+      return;
+    case "end": {
+      const numbers = Array.from({ length: message.count }, (_, number) => number).filter(
+        (number) => !(number in chunks),
+      );
+      if (numbers.length > 0) say({ type: "missing", numbers: numbers.slice(0, MISSING) }, from);
+      else if (!isDone) {
+        isDone = true;
+        writeSync(1, Buffer.concat(chunks.slice(1)));
+      }
+      if (isDone) say({ type: "done" }, from);
+      return;
+    }
+    case "done":
+      peerIsDone = true;
       return;
   }
 }
@@ -110,27 +127,31 @@ async function knock(to) {
   process.exit(3);
 }
 
+function sendChunk(number) {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(number, 1);
+  const chunk = payload.subarray(number * CHUNK_SIZE, (number + 1) * CHUNK_SIZE);
+  socket.send(Buffer.concat([head, chunk]), peer.port, peer.host);
+}
+
 async function sendAll() {
   const pieces = [];
   for await (const piece of process.stdin) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
-  const count = Math.ceil(bytes.length / CHUNK_SIZE);
+  payload = Buffer.concat(pieces);
+  const count = Math.ceil(payload.length / CHUNK_SIZE);
   for (let number = 0; number < count; number++) {
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(number, 1);
-    const chunk = Buffer.concat([head, bytes.subarray(number * CHUNK_SIZE, (number + 1) * CHUNK_SIZE)]);
-    socket.send(chunk, peer.port, peer.host);
+    sendChunk(number);
     if (number % CHUNKS_PER_TICK === 0) await pause(1);
   }
   // The other side may still have to read what it sends.
-  for (let turn = 0; turn < 100 && !isDone; turn++) {
+  for (let turn = 0; turn < 100 && !(isDone && peerIsDone); turn++) {
     say({ type: "end", count }, peer);
     await pause(KNOCK_PAUSE);
   }
-  for (let turn = 0; turn < 3; turn++) say({ type: "end", count }, peer);
+  for (let turn = 0; turn < 3 && isDone; turn++) say({ type: "done" }, peer);
   report({ event: "summary", firstByteAt, path: "direct" });
   await pause(KNOCK_PAUSE);
-  process.exit(isDone ? 0 : 5);
+  process.exit(isDone && peerIsDone ? 0 : 5);
 }
 
 const greeting = { type: command === "listen" ? "register" : "call", id: ticket?.split("/")[1] ?? String(process.pid) };
