@@ -3,7 +3,7 @@
  *
  * Theory of operation. A responder keeps nothing between two requests and sends nothing itself: it writes an answer into
  * a buffer and says from where and to which port it goes. Strangers learn their address and nothing else; a request of 20
- * bytes gets 32, or 44 over IPv6. With diagnostics it does what RFC 5780 asks for, with which anybody can have datagrams
+ * bytes gets 32, or 44 over IPv6. With diagnostics it does what RFC 5780 §6 asks for, with which anybody can have datagrams
  * sent from addresses that the receiver has never written to, though only to himself; so they are off by default. How
  * often a source is answered at all is for the owner to decide.
  *

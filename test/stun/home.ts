@@ -18,9 +18,9 @@ import { fourPlaces, ServerMachine } from "./server-machine.ts";
 
 /** What kind of server there is, each at a host of its own. */
 export type ServerKind =
-  /** Two hosts, two ports, and all of RFC 5780. */
+  /** Two hosts, two ports, and all of RFC 5780 §6. */
   | "diagnostic"
-  /** Two hosts and two ports that are known beforehand, nothing else of RFC 5780. */
+  /** Two hosts and two ports that are known beforehand, nothing else of RFC 5780 §6. */
   | "two-places"
   /** One address. */
   | "plain"
