@@ -95,7 +95,7 @@ function describeSeen({ nat }: DoctorAnswer): string {
 const besideCoturn: Row = {
   name: "doctor-coturn",
   claim: `the doctor classifies ${RULESETS.length} rulesets by coturn, each within ${DOCTOR_TIMEOUT / 1000} s`,
-  minutes: 4,
+  minutes: 3,
   run: (place) =>
     throughNats(place, { links: { delay: DELAY } }, async (_, lab) => {
       const coturn = await startCoturn(place, lab);
@@ -110,7 +110,7 @@ const besideCoturn: Row = {
 const besideServer: Row = {
   name: "doctor-server",
   claim: `the doctor classifies ${RULESETS.length} rulesets by our own server, each within ${DOCTOR_TIMEOUT / 1000} s`,
-  minutes: 4,
+  minutes: 3,
   run: (place) =>
     throughNats(place, { links: { delay: DELAY } }, async (calls, lab) => {
       const { side, address } = await calls.startServer();
@@ -125,7 +125,7 @@ const besideServer: Row = {
 const verdicts: Row = {
   name: "doctor-verdicts",
   claim: `the doctor's verdict on two reports agrees with what came of ≥ ${AGREEMENT * 100} % of the matrix`,
-  minutes: 5,
+  minutes: 4,
   run: (place) =>
     throughNats(place, { links: { delay: DELAY } }, async (calls, lab) => {
       const { side, address } = await calls.startServer();

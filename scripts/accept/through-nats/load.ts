@@ -83,7 +83,7 @@ function describe({ connected, failed, seconds }: CallReport): string {
 const crowd: Row = {
   name: "server-crowd",
   claim: `${LISTENERS} registered listeners in less than ${MEMORY_LIMIT / 2 ** 20} MiB, and ${CALL_RATE} calls a second among them`,
-  minutes: 4,
+  minutes: 2,
   run: (place) =>
     throughNats(place, {}, async (calls, lab) => {
       const { side, address } = await calls.startServer("", SERVER_CORE);

@@ -40,7 +40,7 @@ const simpleRows = FILTER_SCOPES.map(
   (scope): Row => ({
     name: `simple-${scope}`,
     claim: `pairs for which simultaneous sending is enough, filters kept for each ${scope}: all connect, median ≤ ${SIMPLE_LIMITS.median} ms, p95 ≤ ${SIMPLE_LIMITS.p95} ms`,
-    minutes: 5,
+    minutes: 2,
     async run(place) {
       const tally = await callAll(place, pairsOf("simple", scope), scope);
       tally.mustAllConnect();
