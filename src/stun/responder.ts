@@ -85,6 +85,8 @@ export interface StunAnswer {
 
 /** What a request asks for. */
 interface Wishes {
+  /** Place that was asked. */
+  readonly asked: number;
   /** Place to answer from. */
   readonly place: number;
   readonly port: number;
@@ -144,7 +146,7 @@ export class StunResponder {
     // RFC 5780 §6.1: both, so that the client notices who rewrites addresses in passing.
     if (this.#places !== undefined) this.#writeAddress(ATTRIBUTE.MAPPED_ADDRESS, from);
     if (!this.#writeAddress(ATTRIBUTE.XOR_MAPPED_ADDRESS, from)) return undefined;
-    this.#writePlaces(wishes.place, { origin: ATTRIBUTE.RESPONSE_ORIGIN, other: ATTRIBUTE.OTHER_ADDRESS });
+    this.#writePlaces(wishes, { origin: ATTRIBUTE.RESPONSE_ORIGIN, other: ATTRIBUTE.OTHER_ADDRESS });
     if (wishes.padding > 0) {
       // Deviates from RFC 5780 §6.1: as much padding as the request has, not as the MTU, or answers would be a weapon.
       this.#writeHeader(ATTRIBUTE.PADDING, wishes.padding);
@@ -158,7 +160,7 @@ export class StunResponder {
   #answerClassic(request: Uint8Array, from: Address, wishes: Wishes): StunAnswer | undefined {
     this.#begin(request, MESSAGE_TYPE.RESPONSE);
     if (!this.#writeAddress(ATTRIBUTE.MAPPED_ADDRESS, from)) return undefined;
-    this.#writePlaces(wishes.place, { origin: ATTRIBUTE.SOURCE_ADDRESS, other: ATTRIBUTE.CHANGED_ADDRESS });
+    this.#writePlaces(wishes, { origin: ATTRIBUTE.SOURCE_ADDRESS, other: ATTRIBUTE.CHANGED_ADDRESS });
     return this.#end(wishes.place, wishes.port);
   }
 
@@ -190,7 +192,7 @@ export class StunResponder {
 
   /** What the attributes ask for; `undefined` if that is malformed or contradicts itself. */
   #wishes(request: Uint8Array, attributes: readonly RawAttribute[], place: number, port: number): Wishes | undefined {
-    const wishes = { place, port, padding: 0, hasFingerprint: false };
+    const wishes = { asked: place, place, port, padding: 0, hasFingerprint: false };
     for (const { type, start, end } of attributes) {
       if (type === ATTRIBUTE.CHANGE_REQUEST) {
         if (end - start !== 4) return undefined;
@@ -227,10 +229,11 @@ export class StunResponder {
     return this.#answer;
   }
 
-  #writePlaces(place: number, types: { readonly origin: number; readonly other: number }): void {
+  /** RFC 5780 §6.1, Table 1: the other address is that of the place which was asked, wherever the answer comes from. */
+  #writePlaces({ asked, place }: Wishes, types: { readonly origin: number; readonly other: number }): void {
     if (this.#places === undefined) return;
     this.#writeAddress(types.origin, this.#places[place]!);
-    this.#writeAddress(types.other, this.#places[place ^ OTHER_HOST ^ OTHER_PORT]!);
+    this.#writeAddress(types.other, this.#places[asked ^ OTHER_HOST ^ OTHER_PORT]!);
   }
 
   /** Whether the address was one; an XORed attribute is masked with the header (RFC 8489 §14.2). */

@@ -115,7 +115,7 @@ describe("diagnostics", () => {
       const from = place ^ changes;
       expect(answer).toMatchObject({ place: from, port: CLIENT.port });
       const read = decodeStunMessage(answer.bytes)!;
-      expect(read).toMatchObject({ mapped: CLIENT, origin: FOUR[from], other: FOUR[from ^ 3] });
+      expect(read).toMatchObject({ mapped: CLIENT, origin: FOUR[from], other: FOUR[place ^ 3] });
       expect(typesOf(answer.bytes)[0]).toBe(ATTRIBUTE.MAPPED_ADDRESS);
     }
   });
@@ -159,7 +159,7 @@ describe("diagnostics", () => {
     const attributes = [
       attribute(ATTRIBUTE.MAPPED_ADDRESS, addressValue(CLIENT)),
       attribute(ATTRIBUTE.SOURCE_ADDRESS, addressValue(FOUR[1]!)),
-      attribute(ATTRIBUTE.CHANGED_ADDRESS, addressValue(FOUR[2]!)),
+      attribute(ATTRIBUTE.CHANGED_ADDRESS, addressValue(FOUR[3]!)),
     ];
     expect(answer.bytes).toEqual(message(MESSAGE_TYPE.RESPONSE, ID, attributes, cookie));
   });
