@@ -37,8 +37,8 @@ const MAX_SOFTWARE_SIZE = 763;
 
 // Implementation
 
-/** Longest PADDING of a request: with it the message has 1,500 bytes, more than any path carries in one piece. */
-export const MAX_PADDING_SIZE = 1476;
+/** Longest PADDING of a request: the MTU of Ethernet, so that the message goes in fragments (RFC 5780 §7.6). */
+export const MAX_PADDING_SIZE = 1500;
 
 /** What a Binding request asks for beyond an answer. */
 export interface BindingRequest {

@@ -58,8 +58,8 @@ const FAMILY_CODE = { 4: 1, 6: 2 } as const;
 
 // Implementation
 
-/** Longest request that is answered: one packet of any path. Requests with PADDING have up to this. */
-const MAX_REQUEST_SIZE = 1500;
+/** Longest request that is answered: PADDING as long as the MTU of Ethernet, as RFC 5780 §7.6 has it, and something beside. */
+const MAX_REQUEST_SIZE = 1600;
 
 /** Bytes that an answer may take: as much PADDING as a request can hold, and four addresses. */
 export const MAX_ANSWER_SIZE = MAX_REQUEST_SIZE + 4 * 24;
