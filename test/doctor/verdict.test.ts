@@ -61,8 +61,8 @@ describe("the verdict on networks with random ports", () => {
     expect(verdict).toMatchObject(expectedOf(a, b, cell));
     expect(codes(verdict.assumptions).includes("filter-scope")).toBe(cell === "ok/F");
     if (cell === "ok") expect(verdict.ms).toEqual({ least: 220, most: 220 });
-    if (cell === "ok/F") expect(verdict.ms).toEqual({ least: 220, most: 1_245 });
-    if (cell === "F" && !isHopeless(a, b)) expect(verdict.ms).toEqual({ least: 1_245, most: 1_245 });
+    if (cell === "ok/F") expect(verdict.ms).toEqual({ least: 220, most: 1_045 });
+    if (cell === "F" && !isHopeless(a, b)) expect(verdict.ms).toEqual({ least: 1_045, most: 1_045 });
     expect(codes(verdict.reasons)).toEqual(isHopeless(a, b) ? ["unpredictable-ports"] : []);
   });
 
@@ -134,12 +134,12 @@ describe("the verdict by allocator", () => {
   test("is later by the second round where the plan rests on what is not known (DOC-14)", () => {
     const { ms, how } = verdictOf(here({ ...HARD, filtering: undefined }), there(HARD));
     expect(how).toEqual(["simple-open", "birthday"]);
-    expect(ms).toEqual({ least: 220, most: 2_745 });
+    expect(ms).toEqual({ least: 220, most: 2_545 });
   });
 
   test("waits for a round trip before hundreds of flows (DOC-14)", () => {
     const far = (nat: Partial<NatProfile>) => reportWith(nat, { facts: { ...THERE, rtts: [280] } });
-    expect(verdictOf(here(HARD), far(EASY)).ms).toEqual({ least: 1_180 + 330 + 875, most: 1_180 + 330 + 875 });
+    expect(verdictOf(here(HARD), far(EASY)).ms).toEqual({ least: 1_180 + 330 + 675, most: 1_180 + 330 + 675 });
     expect(verdictOf(here(COUNTING), far(EASY)).ms).toEqual({ least: 1_180 + 170, most: 1_180 + 170 });
   });
 
@@ -284,13 +284,13 @@ describe("words", () => {
       `"A direct connection is expected: both sides send at the same moment, and their NATs let the answers in. Expect about 220 ms until the first byte."`,
     );
     expect(verdictOf(here(HARD), there(EASY), names).words).toMatchInlineSnapshot(
-      `"A direct connection is expected: one NAT draws its ports at random, so many are opened there and tried from the other side until one fits. Expect about 1.2 s until the first byte."`,
+      `"A direct connection is expected: one NAT draws its ports at random, so many are opened there and tried from the other side until one fits. Expect about 1.0 s until the first byte."`,
     );
     expect(verdictOf(here(HARD), there(HARD), names).words).toMatchInlineSnapshot(
       `"A direct connection is not possible. Why: each NAT takes another port for each peer, which cannot be foretold, and lets in nothing from unknown ports. What helps: switch on UPnP, NAT-PMP or PCP in the router of either network, or forward a UDP port there; or use IPv6 on both sides; or connect through a relay."`,
     );
     expect(verdictOf(here({}), there(HARD), names).words).toMatchInlineSnapshot(
-      `"A direct connection is possible: both sides send at the same moment, and their NATs let the answers in; or one NAT draws its ports at random, so many are opened there and tried from the other side until one fits. Expect 220 ms to 2.7 s until the first byte. What may prevent it: each NAT takes another port for each peer, which cannot be foretold, and lets in nothing from unknown ports; not all is known about your network. How soon depends on what the filters remember: by RFC 4787 §5 that is for the inner endpoint, but some NATs do it for each mapping. The times cover both. What helps: run punchline doctor in your network with a server that has two addresses; or switch on UPnP, NAT-PMP or PCP in the router of either network, or forward a UDP port there; or use IPv6 on both sides; or connect through a relay."`,
+      `"A direct connection is possible: both sides send at the same moment, and their NATs let the answers in; or one NAT draws its ports at random, so many are opened there and tried from the other side until one fits. Expect 220 ms to 2.5 s until the first byte. What may prevent it: each NAT takes another port for each peer, which cannot be foretold, and lets in nothing from unknown ports; not all is known about your network. How soon depends on what the filters remember: by RFC 4787 §5 that is for the inner endpoint, but some NATs do it for each mapping. The times cover both. What helps: run punchline doctor in your network with a server that has two addresses; or switch on UPnP, NAT-PMP or PCP in the router of either network, or forward a UDP port there; or use IPv6 on both sides; or connect through a relay."`,
     );
   });
 });

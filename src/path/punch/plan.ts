@@ -133,8 +133,10 @@ function sideOf(profile: NatProfile, role: Role): Side {
 }
 
 function dependenceOf({ mapping, allocator }: NatProfile): Dependence {
-  // A NAT that keeps ports has the same one for every destination, whatever its mapping depends on.
-  if (mapping === "endpoint-independent" || allocator === "preserving") return "no";
+  if (mapping === "endpoint-independent") return "no";
+  // A NAT that keeps ports and lets destinations share them has the same one for all, and was not seen to depend on any.
+  // One that was keeps a port for the first destination only.
+  if (allocator === "preserving") return mapping === undefined ? "no" : "maybe";
   return mapping === undefined ? "maybe" : "yes";
 }
 
