@@ -11,7 +11,6 @@
  *
  * @module
  */
-import type { SessionSecrets } from "../crypto/key-schedule.ts";
 import type { InvitationBudget } from "../path/punch/budget.ts";
 import { ACK_ELICITING } from "../recovery/sent-packets.ts";
 import type { OpenTrace } from "../trace/sink.ts";
@@ -19,15 +18,15 @@ import { toHex } from "../util/bytes.ts";
 import type { HasDeadline } from "../util/deadline-heap.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import { earliest, type Instant } from "../util/time.ts";
-import { CLOSE_CODE, REFUSED_CODE } from "../wire/codes.ts";
+import { CLOSE_CODE } from "../wire/codes.ts";
 import { MAX_SEGMENTS } from "../wire/datagram.ts";
 import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
-import type { Parameters } from "../wire/parameters.ts";
+import { Calling, type CallingOptions, type Established, refusalOf } from "./calling.ts";
 import { Closing } from "./closing.ts";
 import { HANDSHAKE_IDS, LocalConnectionIds } from "./connection-ids.ts";
 import { Core, type CoreOptions } from "./core.ts";
-import { type Answer, type Dial, type Question, readAnswer } from "./dial.ts";
-import type { Attempt, CloseReason, ConnectionEvent, PathInfo, Refusal, UnreachableCause } from "./events.ts";
+import type { Answer } from "./dial.ts";
+import type { Attempt, CloseReason, ConnectionEvent, PathInfo, UnreachableCause } from "./events.ts";
 import { applyRecovery, findClose, handleDataPacket, handleProbePacket } from "./frame-handlers.ts";
 import { KeyUpdate } from "./key-update.ts";
 import type { Keys } from "./keys.ts";
@@ -65,35 +64,11 @@ export interface ConnectionHost {
   finished(connection: ConnectionMachine): void;
 }
 
-/** The handshake's outcome, from which keys are made. */
-export interface Established {
-  readonly keys: Keys;
-  readonly parameters: Parameters;
-  /** `undefined` for an anonymous client. */
-  readonly peerKey: Uint8Array | undefined;
-  /** Of a session between a client and a server. */
-  readonly handshakeHash?: Uint8Array | undefined;
-}
-
-/** How an initiator calls. */
-export interface DialingOptions {
-  readonly dial: Dial;
-  readonly deadline: Instant;
-  /** Of the listener; a server's is not known before it has answered. */
-  readonly peerKey: Uint8Array | undefined;
-  readonly makeKeys: MakeKeys;
-  /** Begins the handshake for carriers; nobody carries calls to a server. */
-  readonly invite?: (situation: Situation) => Question;
-}
-
 /** What every connection of an endpoint is made of. */
 export interface ConnectionOptions
   extends Pick<CoreOptions, "role" | "config" | "random" | "pool" | "interfaceMtu" | "memory"> {
   readonly openTrace?: OpenTrace | undefined;
 }
-
-/** Makes the keys of a connection once the listener has picked the AEAD. */
-export type MakeKeys = (secrets: SessionSecrets, aead: 1 | 2) => Keys;
 
 /** One connection; see the module's theory of operation. */
 export class ConnectionMachine implements HasDeadline {
@@ -108,8 +83,7 @@ export class ConnectionMachine implements HasDeadline {
   readonly #core: Core;
   #state: ConnectionState = "connecting";
   /** How an initiator calls, until its keys are there. */
-  #calling: DialingOptions | undefined;
-  #invitation: Question | undefined;
+  #calling: Calling | undefined;
   /** What became of the addresses of the ticket, once the call is over. */
   #attempts: readonly Attempt[] = [];
   /** When calling is given up. */
@@ -196,7 +170,7 @@ export class ConnectionMachine implements HasDeadline {
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): string | undefined {
     // The endpoint has looked at a part of the id only.
     if (!this.#core.localIds.includes(response.connectionId, 0)) return "unknown-id";
-    const result = this.#calling?.dial.onResponse(response, via, from, now);
+    const result = this.#calling?.onResponse(response, via, from, now);
     if (result === undefined) return "bad-response";
     const dropped = this.#onAnswer(result.answer, now);
     if (dropped !== undefined || this.#state === "closed") return dropped;
@@ -214,7 +188,7 @@ export class ConnectionMachine implements HasDeadline {
    * Returns why the answer was dropped, if it was.
    */
   onAnswer(core2: Uint8Array, now: Instant): string | undefined {
-    const answer = this.#invitation === undefined ? undefined : readAnswer(this.#invitation, core2);
+    const answer = this.#calling?.onAnswer(core2);
     return answer === undefined ? "bad-response" : this.#onAnswer(answer, now);
   }
 
@@ -225,22 +199,15 @@ export class ConnectionMachine implements HasDeadline {
     this.#core.trace?.advance(now);
     this.#host.touch(this);
     if (answer.type === "refused") {
-      const attempts = calling.dial.attempts(now);
+      const attempts = calling.attempts(now);
       this.#end({ kind: "refused", refusal: refusalOf(answer.code), message: answer.message, attempts });
       return undefined;
     }
-    const { parameters, secrets, serverKey } = answer;
-    const aead = parameters.aeads[0];
-    if (parameters.connectionIds.length === 0 || (aead !== 1 && aead !== 2)) return "bad-parameters";
-    // Every connection begins with a stream of the initiator (spec/connection.md).
-    if (parameters.maxStreamsBidi === 0) return "bad-parameters";
-    const { peerKey, makeKeys } = calling;
-    // The secrets are erased when the keys are made.
-    if (serverKey !== undefined) this.#handshakeHash = secrets.handshakeHash.slice();
-    this.establish({ keys: makeKeys(secrets, aead), parameters, peerKey: serverKey ?? peerKey }, now);
-    this.#attempts = calling.dial.attempts(now);
+    const established = calling.settle(answer);
+    if (established === undefined) return "bad-parameters";
+    this.establish(established, now);
+    this.#attempts = calling.attempts(now);
     this.#calling = undefined;
-    this.#invitation = undefined;
     return undefined;
   }
 
@@ -260,7 +227,7 @@ export class ConnectionMachine implements HasDeadline {
 
   /** Input: a listener asks for proof of our address. False if it is not an answer to this connection's dial. */
   onCookie(datagram: CookieDatagram, now: Instant): boolean {
-    if (this.#calling === undefined || !this.#calling.dial.onCookie(datagram, now)) return false;
+    if (this.#calling === undefined || !this.#calling.onCookie(datagram, now)) return false;
     this.#host.touch(this);
     return true;
   }
@@ -339,8 +306,8 @@ export class ConnectionMachine implements HasDeadline {
   // Commands
 
   /** Calls the listener whose key is `peerKey`, until `deadline`. */
-  dial(options: DialingOptions): void {
-    this.#calling = options;
+  dial(options: CallingOptions): void {
+    this.#calling = new Calling(options);
     this.#deadline = options.deadline;
     this.#peerKey = options.peerKey;
     this.#host.touch(this);
@@ -351,8 +318,7 @@ export class ConnectionMachine implements HasDeadline {
    * meanwhile says so. `undefined` if the connection is not calling, or not any more.
    */
   invite(situation: Situation): Uint8Array | undefined {
-    this.#invitation = this.#calling?.invite?.(situation);
-    return this.#invitation?.core1;
+    return this.#calling?.invite(situation);
   }
 
   /** Punches holes towards the peer, one round. The keys are there; `budget` is what all rounds for this peer share. */
@@ -498,7 +464,7 @@ export class ConnectionMachine implements HasDeadline {
   pollTransmit(now: Instant): Transmit | undefined {
     const core = this.#core;
     core.trace?.advance(now);
-    if (this.#calling !== undefined) return this.#calling.dial.pollTransmit(now);
+    if (this.#calling !== undefined) return this.#calling.pollTransmit(now);
     if (core.keys === undefined || this.#state === "closed") return undefined;
     if (this.#closing !== undefined) {
       return this.#closing.takeDue(now) ? buildClose(core, core.keys, this.#closing.intent, now) : undefined;
@@ -528,7 +494,7 @@ export class ConnectionMachine implements HasDeadline {
     if (this.#state === "closed") return undefined;
     if (this.#closing !== undefined) return this.#closing.nextTimeout();
     const core = this.#core;
-    if (this.#calling !== undefined) return earliest(this.#calling.dial.nextTimeout(), this.#deadline);
+    if (this.#calling !== undefined) return earliest(this.#calling.nextTimeout(), this.#deadline);
     let next = earliest(core.paths.nextTimeout(), this.#deadline);
     next = earliest(next, this.#traversal?.nextTimeout());
     if (this.#state !== "open") return next;
@@ -584,7 +550,7 @@ export class ConnectionMachine implements HasDeadline {
 
   /** What became of the addresses that were tried while connecting. */
   attempts(now: Instant): readonly Attempt[] {
-    const dialled = this.#calling?.dial.attempts(now) ?? this.#attempts;
+    const dialled = this.#calling?.attempts(now) ?? this.#attempts;
     const traversal = this.#traversal;
     return traversal === undefined ? dialled : [...dialled, ...traversal.attempts(now)];
   }
@@ -829,7 +795,6 @@ export class ConnectionMachine implements HasDeadline {
     this.#state = "closed";
     this.#core.trace?.end();
     this.#calling = undefined;
-    this.#invitation = undefined;
     this.#deadline = undefined;
     this.#closing = undefined;
     for (const id of this.#core.localIds.all()) this.#host.releaseId(id);
@@ -843,10 +808,4 @@ export class ConnectionMachine implements HasDeadline {
 /** RFC 9001 §6.6: whether a key is at its limit and could not be replaced; the connection ends then, silently. */
 function isWornOut(keys: Keys): boolean {
   return keys.sealer.remaining("data") < MAX_SEGMENTS || keys.sealer.remaining("probe") === 0;
-}
-
-/** The refusal behind a code on the wire; codes of later versions read as "not allowed". */
-function refusalOf(code: number): Refusal {
-  for (const [refusal, known] of Object.entries(REFUSED_CODE)) if (known === code) return refusal as Refusal;
-  return "not-allowed";
 }
