@@ -58,8 +58,11 @@ const MIN_SAMPLES = 4;
 /** Sockets that keep their port before all are taken to. */
 const MIN_PRESERVED = 2;
 
-/** Samples that prove a block; see the module. */
+/** Samples that are taken of what may be a block; see the module. */
 export const BLOCK_SAMPLES = 30;
+
+/** Samples that prove one: of the others some may be lost, or have the port of a mapping to another server. */
+const PROVING_SAMPLES = 24;
 
 /** Smallest block that is assumed. */
 const MIN_BLOCK_SIZE = 64;
@@ -126,7 +129,7 @@ function randomVerdict(ports: readonly number[]): AllocatorVerdict {
     const [poolFirst, poolSize] = randomPool(min, max);
     return { ...UNKNOWN, allocator: "random", poolFirst, poolSize };
   }
-  if (ports.length < BLOCK_SAMPLES) return { ...UNKNOWN, open: "block" };
+  if (ports.length < PROVING_SAMPLES) return { ...UNKNOWN, open: "block" };
   const size = Math.max(MIN_BLOCK_SIZE, 2 ** Math.ceil(Math.log2(max - min + 1)));
   const first = roundest(Math.max(1, max - size + 1), min);
   return { ...UNKNOWN, allocator: "block", poolFirst: first, poolSize: Math.min(size, PORTS_END - first) };
