@@ -7,6 +7,12 @@ export { CONGESTION_NAMES, type CongestionName } from "./congestion/create.ts";
 export { connect } from "./connect.ts";
 export type { Attempt, CloseReason, Refusal } from "./connection/events.ts";
 export type { ConnectionStats } from "./connection/snapshot.ts";
+export { type DiagnoseOptions, diagnose } from "./diagnose.ts";
+export type { DirectVerdict, PairVerdict } from "./doctor/pair-verdict.ts";
+export type { NatReport, NetworkReport } from "./doctor/report.ts";
+export { decodeReport, encodeReport, type ReportProblem } from "./doctor/report-string.ts";
+export { verdictOf } from "./doctor/verdict.ts";
+export { wordsOf } from "./doctor/words.ts";
 export {
   Connection,
   type ConnectionEvents,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { NetworkReport, PairVerdict } from "../index.ts";
 import type { BenchReport } from "./bench/report.ts";
 import type { PathReport } from "./describe.ts";
 
@@ -61,6 +62,10 @@ export type CliEvent =
       readonly received: number;
       readonly seconds: number;
     } & PathReport)
+  /** What `doctor` has found out about this network, and the same as a word. */
+  | ({ readonly event: "report"; readonly report: string } & NetworkReport)
+  /** What two networks come to. */
+  | ({ readonly event: "verdict" } & PairVerdict)
   /** The last event of commands with a connection: the command ends with this code. */
   | { readonly event: "closed"; readonly exit: number };
 

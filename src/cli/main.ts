@@ -9,6 +9,7 @@ import { benchCommand } from "./bench/command.ts";
 import { reportFailure } from "./command.ts";
 import { connectCommand } from "./connect.ts";
 import { demoCommand } from "./demo.ts";
+import { doctorCommand } from "./doctor.ts";
 import { type Failure, toFailure, usageFailure } from "./failure.ts";
 import { listenCommand } from "./listen.ts";
 import { JsonReporter, TextReporter } from "./reporter.ts";
@@ -45,9 +46,8 @@ function buildProgram(): Command {
     .description("An encrypted, reliable stream between two programs that hold a ticket.")
     .version(packageVersion(), "-V, --version", "print the version")
     .addHelpText("after", AFTER_HELP);
-  for (const command of [listenCommand(), connectCommand(), benchCommand(), ticketCommand(), demoCommand()]) {
-    program.addCommand(command);
-  }
+  const commands = [listenCommand, connectCommand, benchCommand, doctorCommand, ticketCommand, demoCommand];
+  for (const command of commands) program.addCommand(command());
   return reportErrorsOurselves(program);
 }
 

@@ -133,6 +133,8 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
     // Printed by the commands that have them, or said by the exit code.
     case "ticket":
     case "bench":
+    case "report":
+    case "verdict":
     case "closed":
       return [];
   }

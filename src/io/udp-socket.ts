@@ -137,6 +137,13 @@ export class UdpSocket {
     return this.#address;
   }
 
+  /** Bytes of buffer for what arrives: what was asked for, and what the kernel granted. */
+  get receiveBuffer(): { readonly asked: number; readonly granted: number } {
+    // Linux reports twice what it grants, for its own book-keeping (socket(7)).
+    const share = process.platform === "linux" ? 2 : 1;
+    return { asked: RECEIVE_BUFFER_SIZE, granted: Math.floor(this.#socket.getRecvBufferSize() / share) };
+  }
+
   /** Bytes that wait in this process because the kernel takes no more at present. */
   get queuedBytes(): number {
     return this.#socket.getSendQueueSize();

@@ -12,7 +12,7 @@ import { importsOf, resolveImport, type Source } from "./source-tree.ts";
 const STEPS: readonly (readonly string[])[] = [
   ["cli"],
   ["index"],
-  ["connect", "listen", "serve"],
+  ["connect", "listen", "serve", "diagnose"],
   ["options"],
   ["io"],
   ["server", "doctor"],
@@ -26,7 +26,16 @@ const STEPS: readonly (readonly string[])[] = [
 const SIMULATOR = "testing";
 
 /** Layers that may touch the world: sockets, clocks, timers, files, the process. All others hold pure machines. */
-const IMPURE: ReadonlySet<string> = new Set(["cli", "index", "connect", "listen", "serve", "options", "io"]);
+const IMPURE: ReadonlySet<string> = new Set([
+  "cli",
+  "index",
+  "connect",
+  "listen",
+  "serve",
+  "diagnose",
+  "options",
+  "io",
+]);
 
 /** The only files that hand on what others export. */
 const BARRELS: ReadonlySet<string> = new Set(["src/index.ts", "src/testing/index.ts"]);
