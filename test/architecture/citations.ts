@@ -38,6 +38,7 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   DOC: "spec/doctor.md",
   STUN: "spec/stun.md",
   MAP: "spec/portmap.md",
+  RDV: "spec/rendezvous.md",
 };
 
 const REQUIREMENT_ID = `(?:${Object.keys(REQUIREMENT_FILES).join("|")})-[0-9]+`;
