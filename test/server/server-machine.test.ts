@@ -1,0 +1,204 @@
+/**
+ * A server and its clients in the simulator: sessions are real connections, and strangers ask for their address.
+ *
+ * @module
+ */
+import { describe, expect, test } from "vitest";
+import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
+import type { ConnectionMachine } from "../../src/connection/connection.ts";
+import { EndpointMachine } from "../../src/connection/endpoint.ts";
+import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
+import { type KeyPair, keyPairFromSeed } from "../../src/crypto/primitives.ts";
+import { deriveServerKeys, serverPin } from "../../src/crypto/server-keys.ts";
+import { ServerMachine } from "../../src/server/server-machine.ts";
+import { RendezvousClient, type RendezvousEvent } from "../../src/signal/rendezvous-client.ts";
+import { StunClient, type StunClientEvent } from "../../src/stun/client.ts";
+import { address, type Host, World } from "../../src/testing/index.ts";
+
+/** One way between any two hosts, in ms. */
+const DELAY = 20;
+
+const PLACES = [
+  address("192.0.2.1", 3_478),
+  address("192.0.2.1", 3_479),
+  address("192.0.2.2", 3_478),
+  address("192.0.2.2", 3_479),
+];
+
+class Lab {
+  readonly world = new World({ seed: 1 });
+  readonly identity: KeyPair;
+  readonly server: Host<ServerMachine>;
+  readonly #keys = this.world.rng.fork("keys");
+
+  constructor() {
+    this.identity = keyPairFromSeed(this.#keys.random(32));
+    this.server = this.world.addHost({
+      name: "server",
+      addresses: PLACES,
+      link: { delay: DELAY / 2 },
+      machine: new ServerMachine(
+        {
+          identity: this.identity,
+          random: this.world.rng.fork("server").random,
+          unixMillis: () => 1_800_000_000_000 + this.world.now,
+          pool: this.world.pool,
+          sockets: PLACES.map((_, id) => ({ id, family: 4 })),
+          config: DEFAULT_CONFIG,
+        },
+        this.world.now,
+      ),
+    });
+  }
+
+  /** A client with a session, or on its way to one. */
+  client(name: string, host: string, identity?: KeyPair): Client {
+    return new Client(this, name, host, identity);
+  }
+
+  newKey(): KeyPair {
+    return keyPairFromSeed(this.#keys.random(32));
+  }
+}
+
+/** An endpoint, its session with the server, and what speaks over it. */
+class Client {
+  readonly rendezvous: RendezvousClient;
+  readonly events: { readonly at: number; readonly event: RendezvousEvent }[] = [];
+  readonly host: Host<EndpointMachine>;
+  readonly session: ConnectionMachine;
+  readonly #lab: Lab;
+
+  constructor(lab: Lab, name: string, host: string, identity: KeyPair | undefined) {
+    this.#lab = lab;
+    const { world } = lab;
+    const random = world.rng.fork(name).random;
+    this.rendezvous = new RendezvousClient({ random, identity });
+    this.host = world.addHost({
+      name,
+      addresses: [address(host, 4_433)],
+      link: { delay: DELAY / 2 },
+      machine: new EndpointMachine({
+        ...{ random, unixTime: world.unixTime, pool: world.pool, sockets: [{ id: 0, family: 4 }] },
+        ...{ identity: lab.newKey(), config: DEFAULT_CONFIG, acceptHook: false },
+      }),
+      onEvent: (event) => this.#onEvent(event),
+    });
+    const keys = deriveServerKeys(serverPin(lab.identity.publicKey));
+    this.session = this.host.machine.connectServer({ keys, addresses: [PLACES[0]!], timeout: 5_000 }, world.now);
+    world.wake(this.host);
+  }
+
+  /** Lets what was asked for leave, and takes what there is to be told. */
+  proceed(): void {
+    for (let bytes = this.rendezvous.pollWrite(); bytes !== undefined; bytes = this.rendezvous.pollWrite()) {
+      this.session.write(0, bytes);
+    }
+    for (let event = this.rendezvous.pollEvent(); event !== undefined; event = this.rendezvous.pollEvent()) {
+      this.events.push({ at: this.#lab.world.now, event });
+    }
+    this.#lab.world.wake(this.host);
+  }
+
+  of<Type extends RendezvousEvent["type"]>(type: Type) {
+    type Found = { readonly at: number; readonly event: Extract<RendezvousEvent, { readonly type: Type }> };
+    return this.events.filter(({ event }) => event.type === type) as Found[];
+  }
+
+  #onEvent(event: EndpointEvent): void {
+    if (event.type !== "connection") return;
+    const { world } = this.#lab;
+    const { session } = this;
+    if (event.event.type === "connected") {
+      const { handshakeHash, peerKey } = session;
+      this.rendezvous.onConnected({ handshakeHash: handshakeHash!, serverKey: peerKey! }, world.now);
+    }
+    for (let bytes = session.read(0); bytes !== undefined; bytes = session.read(0)) {
+      this.rendezvous.onBytes(bytes, world.now);
+    }
+    this.proceed();
+  }
+}
+
+const core = (kind: "core1" | "core2") => ({ kind, content: new Uint8Array(200).fill(7) });
+
+describe("an introduction over real sessions (RDV-19)", () => {
+  test("the invitation is there two and a half round trips after the first packet, and both begin at once", () => {
+    const lab = new Lab();
+    const listener = lab.client("listener", "203.0.113.9", lab.newKey());
+    const [slot] = listener.rendezvous.register([{ kind: "ticket", blind: new Uint8Array(16).fill(1) }]);
+    lab.world.run({ until: () => listener.of("registered").length > 0, for: 2_000 });
+    const caller = lab.client("caller", "198.51.100.7");
+    const startedAt = lab.world.now;
+    caller.rendezvous.invite({ slot: slot!, envelope: core("core1") }, lab.world.now);
+    lab.world.run({ until: () => listener.of("invited").length > 0, for: 2_000 });
+    const [invited] = listener.of("invited");
+    // A round trip for the session, half a one to the server, half a one to the listener.
+    expect(invited!.at - startedAt).toBeLessThanOrEqual(4 * DELAY + 5);
+    expect(invited!.event.seen).toBe("198.51.100.7");
+    listener.rendezvous.answer(invited!.event.call, core("core2"), lab.world.now);
+    listener.proceed();
+    lab.world.run({ until: () => caller.of("answered").length > 0 && listener.of("go").length > 0, for: 2_000 });
+    const [answered] = caller.of("answered");
+    const [go] = listener.of("go");
+    expect(answered!.event.seen).toBe("203.0.113.9");
+    expect(Math.abs(answered!.at + answered!.event.wait - (go!.at + go!.event.wait))).toBeLessThanOrEqual(2);
+    expect(lab.server.machine.health).toMatchObject({ sessions: 2, slots: 1, calls: 1 });
+  });
+
+  test("a client that leaves takes its slots along", () => {
+    const lab = new Lab();
+    const listener = lab.client("listener", "203.0.113.9", lab.newKey());
+    listener.rendezvous.register([{ kind: "ticket", blind: new Uint8Array(16).fill(1) }]);
+    lab.world.run({ until: () => listener.of("registered").length > 0, for: 2_000 });
+    listener.session.close(0, "", lab.world.now);
+    lab.world.wake(listener.host);
+    lab.world.run({ for: 1_000 });
+    expect(lab.server.machine.health).toMatchObject({ sessions: 0, slots: 0 });
+  });
+
+  test("a session that breaks the rules is closed", () => {
+    const lab = new Lab();
+    const client = lab.client("client", "203.0.113.9");
+    lab.world.run({ until: () => client.session.state === "open", for: 2_000 });
+    client.session.write(0, new Uint8Array(100).fill(0xff));
+    lab.world.wake(client.host);
+    lab.world.run({ for: 1_000 });
+    expect(client.session.state).toBe("closed");
+    expect(lab.server.machine.health.counters.sessionsBroken).toBe(1);
+  });
+});
+
+describe("STUN on the same port", () => {
+  function ask(lab: Lab, count: number): StunClientEvent[] {
+    const told: StunClientEvent[] = [];
+    const { world } = lab;
+    const machine = new StunClient({ random: world.rng.fork("stun").random, pool: world.pool });
+    const host = world.addHost({
+      ...{ name: "stranger", addresses: [address("198.51.100.7", 9)], link: { delay: DELAY / 2 }, machine },
+      onEvent: (event) => told.push(event),
+    });
+    for (let i = 0; i < count; i++) machine.request({ via: 0, server: PLACES[0]! }, world.now);
+    world.wake(host);
+    world.run({ for: 400 });
+    return told;
+  }
+
+  test("strangers learn their address, and no other place of the server", () => {
+    const [event] = ask(new Lab(), 1);
+    expect(event).toMatchObject({ type: "answered", mapped: address("198.51.100.7", 9), other: undefined });
+  });
+
+  test("what is over a source's rate is not answered", () => {
+    const lab = new Lab();
+    const raw = new Uint8Array(20);
+    raw.set([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+    for (let i = 0; i < 500; i++) {
+      lab.server.machine.receive(
+        { via: 0, from: address("198.51.100.7", 9), payload: raw.slice(), segmentSize: raw.length },
+        lab.world.now,
+      );
+    }
+    expect(lab.server.machine.health.stun).toEqual({ answered: 400, limited: 100, ignored: 0 });
+  });
+});
