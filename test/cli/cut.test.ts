@@ -114,6 +114,8 @@ describe("signals", () => {
     const dialler = await connect(listener, [], { stdin: "open" });
     await Promise.all([listener.event("connected"), dialler.event("connected")]);
     dialler.kill("SIGINT");
+    // Of two signals that wait for a process the kernel may hand over the later one first.
+    await pause(50);
     dialler.kill("SIGTERM");
     const [a, b] = await Promise.all([listener.ended, dialler.ended]);
     expect([a.code, b.code]).toEqual([5, 130]);
