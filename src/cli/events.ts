@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NetworkReport, PairVerdict } from "../index.ts";
+import type { NetworkReport, PairVerdict, ServerHealth } from "../index.ts";
 import type { BenchReport } from "./bench/report.ts";
 import type { PathReport } from "./describe.ts";
 
@@ -62,6 +62,10 @@ export type CliEvent =
       readonly received: number;
       readonly seconds: number;
     } & PathReport)
+  /** `server` can be reached; `address` is what clients need. */
+  | { readonly event: "serving"; readonly address: string; readonly addresses: readonly string[] }
+  /** How `server` is, now and then and at its end. */
+  | ({ readonly event: "health" } & ServerHealth)
   /** What `doctor` has found out about this network, and the same as a word. */
   | ({ readonly event: "report"; readonly report: string } & NetworkReport)
   /** What two networks come to. */

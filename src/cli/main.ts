@@ -13,6 +13,7 @@ import { doctorCommand } from "./doctor.ts";
 import { type Failure, toFailure, usageFailure } from "./failure.ts";
 import { listenCommand } from "./listen.ts";
 import { JsonReporter, TextReporter } from "./reporter.ts";
+import { serverCommand } from "./server.ts";
 import { ticketCommand } from "./ticket.ts";
 
 // Implementation
@@ -46,7 +47,15 @@ function buildProgram(): Command {
     .description("An encrypted, reliable stream between two programs that hold a ticket.")
     .version(packageVersion(), "-V, --version", "print the version")
     .addHelpText("after", AFTER_HELP);
-  const commands = [listenCommand, connectCommand, benchCommand, doctorCommand, ticketCommand, demoCommand];
+  const commands = [
+    listenCommand,
+    connectCommand,
+    benchCommand,
+    doctorCommand,
+    serverCommand,
+    ticketCommand,
+    demoCommand,
+  ];
   for (const command of commands) program.addCommand(command());
   return reportErrorsOurselves(program);
 }

@@ -130,6 +130,12 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
       return [
         `Measured for ${formatDuration(event.seconds * 1000)}: ${formatBytes(event.sent)} sent, ${formatBytes(event.received)} received.`,
       ];
+    case "serving":
+      return [`Serving on ${event.addresses.join(", ")}. Clients need this address:`];
+    case "health":
+      return [
+        `${event.sessions} sessions, ${event.slots} slots, ${event.calls} calls; ${event.stun.answered} STUN answers, ${event.stun.limited} over the rate.`,
+      ];
     // Printed by the commands that have them, or said by the exit code.
     case "ticket":
     case "bench":

@@ -54,8 +54,17 @@ export async function findTicket(choice: TicketChoice): Promise<Ticket> {
  *
  * @throws Failure if that is impossible.
  */
-export async function writeTicketFile(path: string, ticket: Ticket): Promise<void> {
-  const content = `${ticket}\n`;
+export function writeTicketFile(path: string, ticket: Ticket): Promise<void> {
+  return writeWordFile(path, String(ticket), "ticket");
+}
+
+/**
+ * The same for any word; `what` names it.
+ *
+ * @throws Failure if that is impossible.
+ */
+export async function writeWordFile(path: string, word: string, what: "ticket" | "address"): Promise<void> {
+  const content = `${word}\n`;
   try {
     if (await isSpecialFile(path)) {
       await writeFile(path, content);
@@ -77,7 +86,7 @@ export async function writeTicketFile(path: string, ticket: Ticket): Promise<voi
       throw error;
     }
   } catch (error) {
-    throw localFailure(`write the ticket to ${path}`, "ERR_FILE", error);
+    throw localFailure(`write the ${what} to ${path}`, "ERR_FILE", error);
   }
 }
 

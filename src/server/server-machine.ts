@@ -3,8 +3,9 @@
  *
  * Theory of operation. All sockets are shared. What looks like STUN is answered on the spot, at a rate for each source and
  * in all, without any state of a client. Everything else belongs to the endpoint, whose connections are sessions: the first
- * stream of each carries control messages to the rendezvous and back. A server may have two ports and two addresses;
- * socket ids are the places of `stun/responder.ts`: bit 0 is the other port, bit 1 the other address.
+ * stream of each carries control messages to the rendezvous and back. A server may have two ports and two addresses of each
+ * family; the low bits of socket ids are the places of `stun/responder.ts`: bit 0 is the other port, bit 1 the other
+ * address. The bits above name the group of up to four sockets that belong together.
  *
  * @module
  */
@@ -38,14 +39,17 @@ export interface ServerMachineOptions {
   /** Milliseconds since 1970. */
   readonly unixMillis: () => number;
   readonly pool: BufferPool;
-  /** Those of one address family that are open; ids are places. */
+  /** Those that are open; see the module for their ids. */
   readonly sockets: readonly { readonly id: SocketId; readonly family: 4 | 6 }[];
   readonly config: Config;
   readonly limits?: Partial<ServerLimits>;
   /** How often strangers are answered. */
   readonly stunRates?: StunRates;
-  /** Makes STUN answer as RFC 5780 §7 asks; without it strangers learn their address, and nothing else. */
-  readonly diagnostics?: StunPlaces | undefined;
+  /**
+   * Makes STUN answer as RFC 5780 §7 asks, by group of sockets; where it is missing, strangers learn their address, and nothing
+   * else.
+   */
+  readonly diagnostics?: readonly (StunPlaces | undefined)[];
 }
 
 /** How often strangers are answered by STUN. */
@@ -82,6 +86,10 @@ const MAX_OUTGOING = 4_096;
 /** The stream of a session that carries control messages. */
 const CONTROL_STREAM = 0;
 
+/** The bits of a socket's id that are its place, and where its group begins. */
+const PLACE_BITS = 3;
+const GROUP_SHIFT = 2;
+
 /** Sockets by what a probe asks for, as bits of a place. */
 const PLACE_CHANGE: Readonly<Record<ProbeSource, number>> = { "other-port": 1, "other-address": 2, both: 3 };
 
@@ -98,7 +106,8 @@ export class ServerMachine implements Machine<never> {
   readonly #options: ServerMachineOptions;
   readonly #endpoint: EndpointMachine;
   readonly #rendezvous: RendezvousServer;
-  readonly #responder: StunResponder;
+  /** By group of sockets. */
+  readonly #responders: readonly StunResponder[];
   readonly #stunLimiter: SourceLimiter;
   readonly #byConnection = new Map<ConnectionMachine, Client>();
   readonly #byId = new Map<SessionId, Client>();
@@ -122,12 +131,16 @@ export class ServerMachine implements Machine<never> {
       acceptHook: false,
       server: deriveServerKeys(serverPin(identity.publicKey)),
     });
-    const places = new Set(sockets.map(({ id }) => id));
+    const places = new Set(sockets.map(({ id }) => id & PLACE_BITS));
     this.#rendezvous = new RendezvousServer(
       { random, unixMillis, backlogOf: (id) => this.#byId.get(id)?.connection.unacknowledged(CONTROL_STREAM) ?? 0 },
       { identity, limits: limits ?? {}, hasOtherPort: places.has(1), hasOtherAddress: places.has(2) },
     );
-    this.#responder = new StunResponder(diagnostics === undefined ? {} : { diagnostics });
+    const groups = 1 + Math.max(0, ...sockets.map(({ id }) => id >> GROUP_SHIFT));
+    this.#responders = Array.from({ length: groups }, (_, group) => {
+      const own = diagnostics?.[group];
+      return new StunResponder(own === undefined ? {} : { diagnostics: own });
+    });
     this.#stunLimiter = new SourceLimiter(options.stunRates ?? DEFAULT_STUN_RATES, now);
   }
 
@@ -180,19 +193,20 @@ export class ServerMachine implements Machine<never> {
     return { ...this.#rendezvous.health, stun: this.#stun };
   }
 
-  #answerStun(request: Uint8Array, place: SocketId, from: Address): void {
+  #answerStun(request: Uint8Array, via: SocketId, from: Address): void {
     if (!this.#stunLimiter.take(from.host, this.#now)) {
       this.#stun.limited += 1;
       return;
     }
-    const answer = this.#responder.answer(request, from, place, this.#answer);
+    const responder = this.#responders[via >> GROUP_SHIFT]!;
+    const answer = responder.answer(request, from, via & PLACE_BITS, this.#answer);
     if (answer === undefined) {
       this.#stun.ignored += 1;
       return;
     }
     this.#stun.answered += 1;
     const payload = this.#answer.slice(0, answer.length);
-    this.#send(payload, answer.place, { ...from, port: answer.port });
+    this.#send(payload, (via & ~PLACE_BITS) | answer.place, { ...from, port: answer.port });
   }
 
   /** Brings what the endpoint tells to the rendezvous, and what that wants done to the endpoint. */
