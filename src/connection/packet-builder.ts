@@ -206,7 +206,7 @@ function sendBudget(core: Core, now: Instant): number {
   if (recovery.probesPending > 0) return recovery.probesPending * size;
   const window = congestion.congestionWindow - recovery.sent.bytesInFlight;
   if (window < size) return 0;
-  pacer.update(congestion, recovery.rtt.smoothed, now);
+  pacer.update(congestion, recovery.rtt, now);
   const paced = pacer.budget(now);
   if (paced < size) {
     core.pacedUntil = pacer.nextTimeout(now, size);

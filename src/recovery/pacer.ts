@@ -35,10 +35,20 @@ const MAX_ARREARS: Duration = 100;
 const WINDOW_GAIN = 1.25;
 
 /**
- * Smoothed round-trip time below which nothing is paced, in ms. A window then leaves within one turn of any timer, so
+ * Smallest round-trip time below which nothing is paced, in ms. A window then leaves within one turn of any timer, so
  * waiting for the timer would limit the rate to one burst per ms, while acknowledgements space packets well by themselves.
  */
 const MIN_PACED_RTT: Duration = 1;
+
+/** What two busy hosts make of such a round trip by taking turns, in ms; more is a queue on the way. */
+const MAX_HOST_DELAY: Duration = 8;
+
+/** What the pacer looks at in a path's round trips, in ms. */
+export interface PacedRtt {
+  readonly hasSample: boolean;
+  readonly min: Duration;
+  readonly smoothed: Duration;
+}
 
 /** Tolerance for sums of fractions of bytes. */
 const ROUNDING = 1e-3;
@@ -71,9 +81,10 @@ export class Pacer {
   }
 
   /** Input: the congestion window, the controller's rate or the round-trip time changed. */
-  update(source: PacingSource, smoothedRtt: Duration, now: Instant): void {
-    if (smoothedRtt < MIN_PACED_RTT) this.setRate(Number.POSITIVE_INFINITY, now);
-    else this.setRate(source.pacingRate ?? (WINDOW_GAIN * source.congestionWindow) / smoothedRtt, now);
+  update(source: PacingSource, { hasSample, min, smoothed }: PacedRtt, now: Instant): void {
+    const isNear = hasSample && min < MIN_PACED_RTT && smoothed < MAX_HOST_DELAY;
+    if (isNear) this.setRate(Number.POSITIVE_INFINITY, now);
+    else this.setRate(source.pacingRate ?? (WINDOW_GAIN * source.congestionWindow) / smoothed, now);
   }
 
   /** Input: the rate in bytes per ms; Infinity for no pacing. */

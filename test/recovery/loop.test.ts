@@ -79,7 +79,7 @@ class Loop {
     for (;;) {
       const isProbe = this.detector.probesPending > 0;
       if (!isProbe && sent.bytesInFlight + SIZE > this.controller.congestionWindow) return;
-      this.pacer.update(this.controller, this.detector.rtt.smoothed, at(this.now));
+      this.pacer.update(this.controller, this.detector.rtt, at(this.now));
       if (!isProbe && this.pacer.budget(at(this.now)) < SIZE) {
         this.#pacedUntil = this.pacer.nextTimeout(at(this.now), SIZE);
         return;

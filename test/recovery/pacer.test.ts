@@ -29,6 +29,9 @@ function drive(
   return { sent, wakes, largestBurst, elapsed: now - from };
 }
 
+/** A path whose round trips are all alike. */
+const near = (rtt: number) => ({ hasSample: true, min: rtt, smoothed: rtt });
+
 describe("pacing (RFC 9002 §7.7)", () => {
   test("a burst of ten packets, then the rate (REC-25)", () => {
     const pacer = new Pacer(MTU);
@@ -112,9 +115,9 @@ describe("pacing (RFC 9002 §7.7)", () => {
 
   test("the rate is 5/4 of the window per round trip unless the controller sets one (REC-25)", () => {
     const pacer = new Pacer(MTU);
-    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, 100, at(0));
+    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, near(100), at(0));
     expect(pacer.rate).toBe(150);
-    pacer.update({ congestionWindow: 12_000, pacingRate: 77 }, 100, at(0));
+    pacer.update({ congestionWindow: 12_000, pacingRate: 77 }, near(100), at(0));
     expect(pacer.rate).toBe(77);
   });
 
@@ -126,14 +129,22 @@ describe("pacing (RFC 9002 §7.7)", () => {
     expect(pacer.budget(at(3))).toBe(1200);
   });
 
-  test("below a round trip of 1 ms nothing is paced (REC-26)", () => {
+  test("everything is paced before there is a sample, and from 1 ms or a queue of 8 ms on (REC-26)", () => {
+    for (const rtt of [{ ...near(0.9), hasSample: false }, near(1), { ...near(0.9), smoothed: 8 }]) {
+      const pacer = new Pacer(MTU);
+      pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, rtt, at(0));
+      expect(pacer.rate).toBeLessThan(Number.POSITIVE_INFINITY);
+    }
+  });
+
+  test("below a round trip of 1 ms nothing is paced, whatever busy hosts add to it (REC-26)", () => {
     const pacer = new Pacer(MTU);
-    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, 0.9, at(0));
+    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, { ...near(0.9), smoothed: 7.9 }, at(0));
     expect(pacer.budget(at(0))).toBe(Number.POSITIVE_INFINITY);
     pacer.onSent(1_000_000, at(0));
     expect(pacer.nextTimeout(at(0), MTU)).toBe(undefined);
     // Pacing that begins later begins with a full bucket.
-    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, 10, at(1));
+    pacer.update({ congestionWindow: 12_000, pacingRate: undefined }, { ...near(0.9), smoothed: 10 }, at(1));
     expect(pacer.budget(at(1))).toBe(10 * MTU);
   });
 
