@@ -9,6 +9,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { compile } from "./compile.ts";
+import { Namespaces } from "./namespaces.ts";
 
 /** What can be set of each direction of the bad link; the units and defaults stand at the top of link.c. */
 type Setting =
@@ -91,7 +92,7 @@ export function whyNoNetworks(): string | undefined {
 
 /** Two hosts on a pair of virtual Ethernet interfaces: fast, and faultless. */
 export async function createVethNetwork(options: { readonly mtu: number }): Promise<Network> {
-  const [a, b] = createHosts();
+  const { namespaces, a, b } = createHosts();
   const end = (host: Host): string => `wire0 mtu ${options.mtu} netns ${host.namespace}`;
   ip(`link add ${end(a)} type veth peer name ${end(b)}`);
   configure(a, b);
@@ -99,7 +100,7 @@ export async function createVethNetwork(options: { readonly mtu: number }): Prom
     a,
     b,
     async close() {
-      removeHosts([a, b]);
+      namespaces.remove();
     },
   };
 }
@@ -109,11 +110,9 @@ export async function createRoutedNetwork(options: {
   readonly mtu: number;
   readonly narrow: number;
 }): Promise<Network> {
-  const [a, near] = createHosts();
+  const { namespaces, a, b: near } = createHosts("router");
   const b = { ...near, address: "198.18.1.2" };
-  const router = `${a.namespace}-router`;
-  ip(`netns add ${router}`);
-  open.add(router);
+  const router = namespaces.full("router");
   const { mtu, narrow } = options;
   ip(`link add wire0 mtu ${mtu} netns ${a.namespace} type veth peer name wire0 mtu ${mtu} netns ${router}`);
   ip(`link add wire0 mtu ${mtu} netns ${b.namespace} type veth peer name wire1 mtu ${narrow} netns ${router}`);
@@ -129,8 +128,7 @@ export async function createRoutedNetwork(options: {
     a,
     b,
     async close() {
-      removeHosts([a, b]);
-      removeNamespaces([router]);
+      namespaces.remove();
     },
   };
 }
@@ -138,12 +136,12 @@ export async function createRoutedNetwork(options: {
 /** Two hosts on a link with the given faults. */
 export async function createBadNetwork(options: LinkOptions): Promise<BadNetwork> {
   const program = compile(new URL("link.c", import.meta.url));
-  const [a, b] = createHosts();
+  const { namespaces, a, b } = createHosts();
   const link = spawn(program, [a.namespace, b.namespace, ...wordsOf(options)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: link.stdout })[Symbol.asyncIterator]();
   const first = await lines.next();
   if (first.value !== "ready") {
-    removeHosts([a, b]);
+    namespaces.remove();
     throw new Error("the link did not start");
   }
   configure(a, b);
@@ -160,7 +158,7 @@ export async function createBadNetwork(options: LinkOptions): Promise<BadNetwork
       link.kill("SIGTERM");
       const counters = await nextCounters();
       await ended(link);
-      removeHosts([a, b]);
+      namespaces.remove();
       return counters;
     },
   };
@@ -173,25 +171,24 @@ function wordsOf(options: LinkOptions): string[] {
 /** How long an interface may take until it is usable, in ms; it takes about 10. */
 const CARRIER_TIMEOUT = 5000;
 
-/** Namespaces to remove should this process end before it closed them. */
-const open = new Set<string>();
-let serial = 0;
+interface Hosts {
+  readonly namespaces: Namespaces;
+  readonly a: Host;
+  readonly b: Host;
+}
 
-function createHosts(): readonly [Host, Host] {
+/** Two hosts that nothing joins yet, in namespaces of their own; `others` are made along with them. */
+function createHosts(...others: readonly string[]): Hosts {
   const reason = whyNoNetworks();
   if (reason !== undefined) throw new Error(reason);
-  if (serial === 0) cleanUpAtExit();
-  serial += 1;
-  const hosts = [1, 2].map((number): Host => {
-    const namespace = `punchline-${process.pid}-${serial}-${number === 1 ? "a" : "b"}`;
-    ip(`netns add ${namespace}`);
-    open.add(namespace);
-    ip(`-n ${namespace} link set lo up`);
-    const prefix = ["ip", "netns", "exec", namespace];
+  const namespaces = new Namespaces(["a", "b", ...others]);
+  const host = (name: "a" | "b"): Host => {
+    const number = name === "a" ? 1 : 2;
     // RFC 2544 §C.2.2 sets this network aside for such tests, so it collides with no real one.
-    return { namespace, address: `198.18.0.${number}`, address6: `fd00:18::${number}`, prefix };
-  });
-  return [hosts[0]!, hosts[1]!];
+    const addresses = { address: `198.18.0.${number}`, address6: `fd00:18::${number}` };
+    return { namespace: namespaces.full(name), ...addresses, prefix: namespaces.prefix(name) };
+  };
+  return { namespaces, a: host("a"), b: host("b") };
 }
 
 /** Gives both hosts their addresses, and waits until both ends of the link have a carrier. */
@@ -211,23 +208,6 @@ function isRunning(host: Host): boolean {
   const words = `-n ${host.namespace} -oneline link show dev wire0`.split(" ");
   const line = execFileSync("ip", words, { encoding: "utf8" });
   return line.includes("LOWER_UP") && / state (UP|UNKNOWN) /.test(line);
-}
-
-function removeHosts(hosts: readonly Host[]): void {
-  removeNamespaces(hosts.map((host) => host.namespace));
-}
-
-function cleanUpAtExit(): void {
-  process.once("exit", () => removeNamespaces([...open]));
-  // Without a handler a signal would end the process without the event above.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
-}
-
-function removeNamespaces(names: readonly string[]): void {
-  for (const name of names) {
-    if (!open.delete(name)) continue;
-    ip(`netns del ${name}`);
-  }
 }
 
 function ip(command: string): void {

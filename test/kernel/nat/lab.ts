@@ -23,9 +23,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { compile } from "../compile.ts";
+import { Namespaces, runToEnd, shell } from "../namespaces.ts";
 import type { LinkOptions } from "../network.ts";
 import { whyNoNetworks } from "../network.ts";
-import { Namespaces, runToEnd, shell } from "./namespaces.ts";
 import { firewall6, INNER, OUTER, type RouterPlace, type Rules, rulesetOf } from "./ruleset.ts";
 
 /** What a laboratory is made like. */

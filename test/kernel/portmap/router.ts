@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Namespaces, shell } from "../nat/namespaces.ts";
+import { Namespaces, shell } from "../namespaces.ts";
 import { whyNoNetworks } from "../network.ts";
 
 /** What the router speaks. */

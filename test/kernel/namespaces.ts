@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 
 /** Starts the names of all namespaces here; then come the maker's process id and a serial number. */
-const PREFIX = "punchline-nat-";
+const PREFIX = "punchline-";
 
 /** Where `ip netns` keeps the names. */
 const NAMES = "/run/netns";
