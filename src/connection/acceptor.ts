@@ -96,6 +96,8 @@ export interface HalfOpenOptions {
   readonly offer: Parameters;
   /** `undefined` for a client of a server. */
   readonly entry: TicketEntry | undefined;
+  /** Ways by which the message came, if carriers brought it. */
+  readonly carriers: readonly CarrierRef[];
 }
 
 /** What making a connection yields. */

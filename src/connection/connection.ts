@@ -331,9 +331,12 @@ export class ConnectionMachine implements HasDeadline {
   }
 
   /** A packet for a carrier that tells the peer where we are now; `undefined` without keys. */
-  sealSituation({ generation, candidates, profile }: Situation): Uint8Array | undefined {
+  sealSituation(situation: Situation, now: Instant): Uint8Array | undefined {
     const core = this.#core;
     if (core.keys === undefined || this.#closing !== undefined) return undefined;
+    this.#host.touch(this);
+    this.#traversal?.onLocal(situation, now);
+    const { generation, candidates, profile } = situation;
     const seenGeneration = core.peerSituation.generation;
     return buildEnvelopePacket(core, core.keys, [
       { type: "candidates", generation, seenGeneration, candidates, profile },
@@ -536,6 +539,11 @@ export class ConnectionMachine implements HasDeadline {
   /** Longest datagram that {@link sendDatagram} takes now, in bytes. */
   get maxDatagramLength(): number {
     return maxDatagramLength(this.#core);
+  }
+
+  /** Where the peer said that it may be reached. */
+  get peerSituation(): Situation {
+    return this.#core.peerSituation;
   }
 
   /** What can be measured. */

@@ -67,6 +67,8 @@ export interface EndpointOptions {
   readonly server?: ServerKeys | undefined;
   /** A listener's unless given. */
   readonly limits?: AcceptorLimits | undefined;
+  /** Where a peer that came by this carrier may reach us; nowhere unless given. */
+  readonly situationFor?: (carrier: CarrierRef) => Situation;
 }
 
 /** A call to a server. */
@@ -77,6 +79,8 @@ export interface ServerCallOptions {
   readonly timeout: Duration;
   /** Replaces the endpoint's configuration for this connection. */
   readonly config?: Config | undefined;
+  /** The only socket to call from; the first of each family unless given. */
+  readonly via?: SocketId | undefined;
 }
 
 /** A call to a listener. */
@@ -120,7 +124,6 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   readonly #telling = new Deque<ConnectionMachine>();
   readonly #events = new Deque<EndpointEvent>();
   readonly #pieces: Uint8Array[] = new Array(MAX_SEGMENTS);
-  #situation = NO_SITUATION;
   #now = 0 as Instant;
 
   constructor(options: EndpointOptions) {
@@ -223,24 +226,20 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   }
 
   /** Calls a server. The connection is one like others, but the server does not learn who we are. */
-  connectServer({ keys, addresses, timeout, config = this.#options.config }: ServerCallOptions, now: Instant) {
+  connectServer(call: ServerCallOptions, now: Instant): ConnectionMachine {
     this.#advance(now);
+    const { keys, addresses, timeout, config = this.#options.config, via } = call;
     const { random } = this.#options;
     const connection = this.#newInitiator(config, undefined);
     const payload = encodeParameters(localParameters(config, connection.connectionIds), random(1)[0]!);
     const newHandshake = () => new ClientHandshake({ keys, ephemeral: keyPairFromSeed(random(32)), payload });
     connection.dial({
-      dial: this.#newDial(newHandshake, keys, addresses),
+      dial: this.#newDial(newHandshake, keys, addresses, via),
       deadline: after(this.#now, timeout),
       peerKey: undefined,
       makeKeys: (secrets, aead) => keysFor("initiator", secrets, aead),
     });
     return connection;
-  }
-
-  /** Tells peers that come by a carrier from now on where we may be reached. */
-  setSituation(situation: Situation): void {
-    this.#situation = situation;
   }
 
   /** Honours a ticket with this endpoint's identity. Returns the name under which it appears in events. */
@@ -326,9 +325,9 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     return connection;
   }
 
-  #newDial(newHandshake: () => Question, cookieKeys: CookieKeys, addresses: readonly Address[]): Dial {
+  #newDial(newHandshake: () => Question, cookieKeys: CookieKeys, addresses: readonly Address[], via?: SocketId): Dial {
     const { random, sockets } = this.#options;
-    const socketFor = (family: 4 | 6) => sockets.find((socket) => socket.family === family)?.id;
+    const socketFor = (family: 4 | 6) => via ?? sockets.find((socket) => socket.family === family)?.id;
     return new Dial({ newHandshake, cookieKeys, addresses, socketFor, random }, this.#now);
   }
 
@@ -379,10 +378,11 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace };
     const connection = ConnectionMachine.responder(this.#host, parts, now);
     // Who has not told where it may be reached has no use for where we are.
-    const situation = half.offer.candidates === undefined ? NO_SITUATION : this.#situation;
+    const [carrier] = half.offer.candidates === undefined ? [] : half.carriers;
+    const situation = carrier === undefined ? undefined : this.#options.situationFor?.(carrier);
     const parameters = {
       ...localParameters(config, connection.connectionIds),
-      ...situationParameters(situation),
+      ...situationParameters(situation ?? NO_SITUATION),
       aeads: [aead],
     };
     const payload = encodeParameters(parameters, random(1)[0]!);

@@ -105,6 +105,11 @@ export class Traversal {
     newest?.puncher.onRemoteCandidates(candidates, profile ?? UNKNOWN_NAT, now);
   }
 
+  /** Input: the peer is told this of where we are now. */
+  onLocal({ candidates, profile }: Situation, now: Instant): void {
+    this.#rounds.at(-1)?.puncher.onLocalCandidates(candidates, profile ?? UNKNOWN_NAT, now);
+  }
+
   // Commands
 
   /** Begins a round. */

@@ -40,7 +40,7 @@ class Carried {
 
   /** Both ends, with keys and without a path. */
   established(): { readonly initiator: ConnectionMachine; readonly responder: ConnectionMachine } {
-    this.pair.listener.endpoint.setSituation(at(1, 2_000));
+    this.pair.situation = at(1, 2_000);
     const { answers } = this.invite(this.initiator.invite(at(1, 1_000))!, 1);
     expect(this.initiator.onAnswer(answers[0]!.core, this.pair.now)).toBeUndefined();
     return { initiator: this.initiator, responder: answers[0]!.connection! };
@@ -108,7 +108,7 @@ describe("CANDIDATES by a carrier (PATH-64)", () => {
   test("count if they are newer than what is known", () => {
     const carried = new Carried();
     const { initiator, responder } = carried.established();
-    const packets = [2, 4, 3].map((generation) => initiator.sealSituation(at(generation, 1_000))!);
+    const packets = [2, 4, 3].map((generation) => initiator.sealSituation(at(generation, 1_000), carried.pair.now)!);
     for (const packet of packets) expect(responder.onEnvelope(packet, carried.pair.now)).toBeUndefined();
     carried.pair.exchange();
     expect(moves(carried, responder)).toBe(2);
@@ -117,7 +117,7 @@ describe("CANDIDATES by a carrier (PATH-64)", () => {
   test("a replayed or forged packet changes nothing", () => {
     const carried = new Carried();
     const { initiator, responder } = carried.established();
-    const packet = initiator.sealSituation(at(2, 1_000))!;
+    const packet = initiator.sealSituation(at(2, 1_000), carried.pair.now)!;
     const forged = packet.slice();
     forged[forged.length - 1]! ^= 1;
     expect(responder.onEnvelope(forged, carried.pair.now)).toBe("undecryptable");

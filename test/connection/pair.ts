@@ -9,6 +9,7 @@ import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
 import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
 import type { ConnectionEvent } from "../../src/connection/events.ts";
+import { NO_SITUATION } from "../../src/connection/situation.ts";
 import { type KeyPair, keyPairFromSeed } from "../../src/crypto/primitives.ts";
 import { Rng } from "../../src/testing/rng.ts";
 import type { TicketFields } from "../../src/ticket/ticket.ts";
@@ -46,6 +47,8 @@ export class Pair {
   readonly captured: { readonly from: End; readonly bytes: Uint8Array }[] = [];
   /** Decides whether a datagram arrives. */
   filter: (from: End, bytes: Uint8Array) => boolean = () => true;
+  /** Where the listener says that it may be reached, to peers that come by a carrier. */
+  situation = NO_SITUATION;
   readonly rng: Rng;
   readonly #config: Config;
 
@@ -135,6 +138,7 @@ export class Pair {
       identity: this.identity,
       config: this.#config,
       acceptHook,
+      situationFor: () => this.situation,
     });
     return { name, address, endpoint, events: [] };
   }

@@ -64,7 +64,6 @@ class Introduced {
       dialer: situationOf("198.51.100.7"),
       listener: situationOf("203.0.113.9"),
     };
-    this.listener.machine.setSituation(situations.listener);
     const core1 = this.connection.invite(situations.dialer)!;
     this.world.run({ for: RTT / 2 });
     expect(this.listener.machine.onInvitation(core1, 7, this.world.now)).toBeUndefined();
@@ -105,6 +104,7 @@ class Introduced {
         identity,
         config: DEFAULT_CONFIG,
         acceptHook: false,
+        situationFor: () => situationOf(outer),
       }),
       onEvent: (event) => this.events[name].push(event),
     });

@@ -102,6 +102,8 @@ export class Puncher {
   readonly #guessing: GuessingRungs;
   readonly #volleys: Volleys;
   readonly #log = new AttemptLog();
+  #local: readonly Candidate[];
+  #localProfile: NatProfile;
   #remote: readonly Candidate[];
   #remoteProfile: NatProfile;
   #plan: Plan;
@@ -120,6 +122,8 @@ export class Puncher {
 
   constructor(options: PuncherOptions, now: Instant) {
     this.#options = options;
+    this.#local = options.local;
+    this.#localProfile = options.localProfile;
     this.#remote = options.remote;
     this.#remoteProfile = options.remoteProfile;
     this.#isConfirmed = options.isConfirmed;
@@ -172,9 +176,15 @@ export class Puncher {
     if (this.#state !== "running") return;
     this.#remote = remote;
     this.#remoteProfile = profile;
-    this.#plan = planOf(this.#options.localProfile, profile, this.#options.role);
-    this.#addTargets(now);
-    this.#guessing.update(this.#basis());
+    this.#replan(now);
+  }
+
+  /** Input: the peer is told more of us, so its plan will be another one, and ours with it. */
+  onLocalCandidates(local: readonly Candidate[], profile: NatProfile, now: Instant): void {
+    if (this.#state !== "running") return;
+    this.#local = local;
+    this.#localProfile = profile;
+    this.#replan(now);
   }
 
   /** Command: gives up. What was opened is to be closed, and nothing more is sent. */
@@ -239,6 +249,12 @@ export class Puncher {
     return this.#options.sockets.some((socket) => socket.via === via) || this.#guessing.owns(via);
   }
 
+  #replan(now: Instant): void {
+    this.#plan = planOf(this.#localProfile, this.#remoteProfile, this.#options.role);
+    this.#addTargets(now);
+    this.#guessing.update(this.#basis());
+  }
+
   #addTargets(now: Instant): void {
     const { sockets, round, role } = this.#options;
     const isQuiet = this.#plan.quiet === role && round === 1;
@@ -248,12 +264,13 @@ export class Puncher {
   }
 
   #rules(): TargetRules {
-    const { local, attestedRemoteHosts, allowsLowPorts = false } = this.#options;
-    return targetRules({ local, remote: this.#remote, attestedRemoteHosts, allowsLowPorts });
+    const { attestedRemoteHosts, allowsLowPorts = false } = this.#options;
+    return targetRules({ local: this.#local, remote: this.#remote, attestedRemoteHosts, allowsLowPorts });
   }
 
   #basis(): GuessingBasis {
-    const { local, localProfile, sockets } = this.#options;
+    const { sockets } = this.#options;
+    const [local, localProfile] = [this.#local, this.#localProfile];
     const [remote, remoteProfile] = [this.#remote, this.#remoteProfile];
     return {
       rungs: this.#plan.rungs,
@@ -327,7 +344,7 @@ export class Puncher {
 
   #reason(): ExhaustedReason {
     if (this.#isHeard) return "one-way";
-    const { local, localProfile } = this.#options;
+    const [local, localProfile] = [this.#local, this.#localProfile];
     const [remote, remoteProfile] = [this.#remote, this.#remoteProfile];
     if (this.#volleys.targetCount === 0) return "no-targets";
     if (this.#plan.isHopeless && !hasOpenRoute({ local, remote, localProfile, remoteProfile })) return "hopeless";
