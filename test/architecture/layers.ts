@@ -15,7 +15,7 @@ const STEPS: readonly (readonly string[])[] = [
   ["connect", "listen", "serve", "diagnose"],
   ["options"],
   ["io"],
-  ["server", "doctor"],
+  ["server", "doctor", "agent"],
   ["signal", "connection"],
   ["path", "portmap", "stream", "recovery", "congestion", "crypto", "stun", "ticket"],
   ["wire"],
