@@ -15,7 +15,7 @@ import type { ConnectionMachine } from "../connection/connection.ts";
 import { type ConnectOptions, EndpointMachine, type EndpointOptions } from "../connection/endpoint.ts";
 import type { EndpointEvent } from "../connection/endpoint-events.ts";
 import type { ConnectionEvent, SocketRequest } from "../connection/events.ts";
-import { NO_SITUATION, type Situation } from "../connection/situation.ts";
+import type { Situation } from "../connection/situation.ts";
 import { deriveServerKeys } from "../crypto/server-keys.ts";
 import { ticketBlind, ticketSlot } from "../crypto/slots.ts";
 import { deriveTicketKeys, type TicketKeys } from "../crypto/ticket-keys.ts";
