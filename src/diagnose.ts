@@ -6,7 +6,8 @@
 import { isIP } from "node:net";
 import { type NetworkReport, reportOf } from "./doctor/report.ts";
 import { PunchlineError } from "./io/errors.ts";
-import { examineNetwork, type ServerName } from "./io/examination.ts";
+import { examineNetwork } from "./io/examination.ts";
+import type { ServerName } from "./io/server-names.ts";
 
 /** Options of {@link diagnose}. */
 export interface DiagnoseOptions {

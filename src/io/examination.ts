@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { randomBytes } from "../crypto/primitives.ts";
@@ -19,14 +18,8 @@ import { monotonicNow } from "./clock.ts";
 import { Driver } from "./driver.ts";
 import { PunchlineError } from "./errors.ts";
 import { PortMapper } from "./portmap/port-mapper.ts";
+import { lookUpServer, type ServerName } from "./server-names.ts";
 import { UdpSocket } from "./udp-socket.ts";
-
-/** A server as people name it. */
-export interface ServerName {
-  /** A host name, or a literal address. */
-  readonly host: string;
-  readonly port: number;
-}
 
 /** What to ask, and for how long. */
 export interface ExaminationOptions {
@@ -42,16 +35,7 @@ export interface ExaminationOptions {
 /** After this everything that is not known stays unknown, in ms: people wait for it. */
 const TIME_LIMIT: Duration = 4_500;
 
-/** A name that does not resolve in this time does not help, in ms. */
-const LOOKUP_LIMIT: Duration = 2_000;
-
 const FAMILIES = [4, 6] as const;
-
-/** What a name leads to. */
-interface Lookup {
-  readonly name: ServerName;
-  readonly addresses: readonly Address[];
-}
 
 /**
  * Examines the network that this machine is in.
@@ -61,7 +45,7 @@ interface Lookup {
 export async function examineNetwork(options: ExaminationOptions): Promise<NetworkFacts> {
   const { stun, portMapping, signal } = options;
   signal?.throwIfAborted();
-  const lookups = await Promise.all(stun.map(lookUp));
+  const lookups = await Promise.all(stun.map(async (name) => ({ name, addresses: await lookUpServer(name) })));
   const lost = lookups.find(({ addresses }) => addresses.length === 0);
   if (lost !== undefined && lookups.every(({ addresses }) => addresses.length === 0)) {
     throw new PunchlineError("ERR_OPTION", `${lost.name.host} is no address, and no name that leads to one`, {
@@ -251,14 +235,4 @@ function ownAddresses(family: 4 | 6): readonly Address[] {
     .filter((each) => isIP(each.address) === family && !/^(fe80:|169\.254\.)/i.test(each.address));
   const outward = all.filter((each) => !each.internal);
   return (outward.length > 0 ? outward : all).map((each) => ({ host: each.address, port: 0, family }));
-}
-
-async function lookUp(name: ServerName): Promise<Lookup> {
-  const { host, port } = name;
-  if (isIP(host) !== 0) return { name, addresses: [{ host, port, family: isIP(host) as 4 | 6 }] };
-  const late = new Promise<[]>((resolve) => setTimeout(() => resolve([]), LOOKUP_LIMIT).unref());
-  const found = await Promise.race([lookup(host, { all: true }).catch(() => []), late]);
-  const addresses = found.map((each) => ({ host: each.address, port, family: each.family as 4 | 6 }));
-  // One of each family: more addresses of one server tell nothing more.
-  return { name, addresses: FAMILIES.flatMap((family) => addresses.find((each) => each.family === family) ?? []) };
 }
