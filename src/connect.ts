@@ -29,14 +29,17 @@ export async function connect(ticket: string | Ticket, options: ConnectOptions =
     throw new PunchlineError("ERR_TICKET_EXPIRED", `the ticket expired at ${expiresAt.toISOString()}`);
   }
   const identity = identityFor(checked.identity);
-  const plan = { hosts: checked.hosts, needsAll: checked.hostsAreExplicit, port: 0 };
-  return dial(plan, {
-    ticket: parsed.fields,
-    identity: identity.keyPair,
-    config: checked.config,
-    timeout: checked.timeout,
-    metadata: checked.metadata,
-    signal: checked.signal,
-    openTrace: checked.openTrace,
-  });
+  const sockets = { hosts: checked.hosts, needsAll: checked.hostsAreExplicit, port: 0 };
+  return dial(
+    { sockets, reach: checked.reach },
+    {
+      ticket: parsed.fields,
+      identity: identity.keyPair,
+      config: checked.config,
+      timeout: checked.timeout,
+      metadata: checked.metadata,
+      signal: checked.signal,
+      openTrace: checked.openTrace,
+    },
+  );
 }

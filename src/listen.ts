@@ -15,7 +15,9 @@ import { checkListen, type ListenOptions } from "./options.ts";
  * With an identity file, the tickets are kept in it beside the key: a listener that is started again with the same file
  * (and port) honours what it gave out before. Only one process can listen with a file at a time.
  *
- * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_IDENTITY` or `ERR_BIND`; on abort, `signal.reason`.
+ * With servers, resolves once one of them can lead peers here.
+ *
+ * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_IDENTITY`, `ERR_BIND` or `ERR_SERVER`; on abort, `signal.reason`.
  */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const checked = checkListen(options);
@@ -28,15 +30,18 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
   try {
     endpoint = await Endpoint.open({
       plan: { hosts: checked.hosts, needsAll: checked.hostsAreExplicit, port: checked.port },
+      reach: checked.reach,
       config: checked.config,
       identity: identity.keyPair,
       handlers,
       openTrace: checked.openTrace,
     });
     signal?.throwIfAborted();
-    const { allow, accept, addresses } = checked;
-    const listener = new Listener(endpoint, { identity, allow, accept, addresses, store }, checked.ticket);
+    const { allow, accept, addresses, servers, directOnly } = checked;
+    const setup = { identity, allow, accept, addresses, store, servers, directOnly, lan: checked.reach.tellsHosts };
+    const listener = new Listener(endpoint, setup, checked.ticket);
     handlers.listener = listener;
+    await listener.register(signal);
     closeOnAbort(listener, signal);
     return listener;
   } catch (error) {

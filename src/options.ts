@@ -7,10 +7,13 @@ import { isIP } from "node:net";
 import { CONGESTION_NAMES, type CongestionName } from "./congestion/create.ts";
 import { type Config, DEFAULT_CONFIG } from "./connection/config.ts";
 import { parseAddress } from "./io/addresses.ts";
+import type { Reach } from "./io/endpoint.ts";
 import { PunchlineError } from "./io/errors.ts";
 import { Identity } from "./io/identity.ts";
 import { type OpenQlog, qlogInto, qlogTo } from "./io/qlog.ts";
+import { serverRecords } from "./io/servers.ts";
 import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./io/ticket-options.ts";
+import type { ServerRecord } from "./ticket/records.ts";
 import type { OpenTrace } from "./trace/sink.ts";
 import { toHex } from "./util/bytes.ts";
 import type { Address } from "./util/machine.ts";
@@ -28,6 +31,18 @@ export interface CommonOptions {
    * Default: a fresh identity for each call, so that nothing links one connection to another.
    */
   readonly identity?: string | Identity;
+  /**
+   * What may carry the connection: `auto`, the default, takes the best that there is; `direct` never sends by way of a
+   * server, and says so in the tickets of a listener. Nothing is relayed yet.
+   */
+  readonly path?: PathPolicy;
+  /**
+   * Tells the peer the addresses of this machine's interfaces, and puts them into the tickets of a listener; default false:
+   * with a server only peers that appear behind the same NAT are told, and tickets name servers alone.
+   */
+  readonly lan?: boolean;
+  /** Asks the router for a port, by NAT-PMP, PCP or UPnP, if a server is used that is not on this machine; default true. */
+  readonly portMapping?: boolean;
   /** How long a silent peer keeps the connection alive, in ms, 1,000 to 86,400,000; default 30,000. The smaller of both sides' holds. */
   readonly linger?: Duration;
   /** Outbound silence after which a sign of life is sent, in ms, 100 to 3,600,000; default 15,000. */
@@ -47,6 +62,9 @@ export interface CommonOptions {
   readonly qlog?: string | OpenQlog;
 }
 
+/** What may carry a connection. */
+export type PathPolicy = "auto" | "direct";
+
 /** Options of {@link connect}. */
 export interface ConnectOptions extends CommonOptions {
   /** Gives up connecting; has no effect once the stream is there. The promise rejects with `signal.reason`. */
@@ -59,6 +77,11 @@ export interface ConnectOptions extends CommonOptions {
 
 /** Options of {@link listen}. */
 export interface ListenOptions extends CommonOptions, TicketOptions {
+  /**
+   * Servers through which peers find this listener, by the address strings that `punchline server` prints; at most 4. They
+   * go into the tickets. Default: none, and tickets hold the addresses of this machine.
+   */
+  readonly server?: string | readonly string[];
   /** Local UDP port, 0 to 65,535; default 0: any free one, the same for all addresses if possible. */
   readonly port?: number;
   /** Peers that may connect, by public key (64 hexadecimal digits or 32 bytes). Default: whoever has a ticket. */
@@ -89,6 +112,8 @@ export interface CheckedCommon {
   readonly identity: string | Identity | undefined;
   readonly config: Config;
   readonly openTrace: OpenTrace | undefined;
+  readonly reach: Reach;
+  readonly directOnly: boolean;
 }
 
 /** {@link ConnectOptions} without gaps. */
@@ -105,6 +130,7 @@ export interface CheckedListen extends CheckedCommon {
   readonly allow: ReadonlySet<string> | undefined;
   readonly accept: ListenOptions["accept"];
   readonly signal: AbortSignal | undefined;
+  readonly servers: readonly ServerRecord[];
   /** Addresses for tickets; a port of 0 stands for the listener's own. */
   readonly addresses: readonly Address[] | undefined;
   /** `undefined` if the caller left both to us: a ticket that was kept may then serve again. */
@@ -142,6 +168,7 @@ export function checkListen(options: ListenOptions): CheckedListen {
     accept,
     allow: options.allow === undefined ? undefined : new Set(options.allow.map(checkKey)),
     signal: checkSignal(options.signal),
+    servers: checkServers(options.server),
     addresses: options.addresses === undefined ? undefined : checkAddresses(options.addresses),
     ticket: isDefaultTicket ? undefined : checkTicket(options),
   };
@@ -171,7 +198,22 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
       carefulResume: checkFlag("carefulResume", options.carefulResume),
     },
     openTrace: checkQlog(options.qlog),
+    reach: {
+      tellsHosts: checkFlag("lan", options.lan),
+      mapsPort: options.portMapping === undefined || checkFlag("portMapping", options.portMapping),
+    },
+    directOnly: checkPath(options.path) === "direct",
   };
+}
+
+function checkPath(path: PathPolicy | undefined): PathPolicy {
+  if (path === undefined || path === "auto" || path === "direct") return path ?? "auto";
+  throw bad(`path is auto or direct, not ${String(path)}`);
+}
+
+function checkServers(server: ListenOptions["server"]): readonly ServerRecord[] {
+  if (server === undefined) return [];
+  return serverRecords(typeof server === "string" ? [server] : [...new Set(server)]);
 }
 
 function checkQlog(qlog: string | OpenQlog | undefined): OpenTrace | undefined {

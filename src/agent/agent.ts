@@ -464,7 +464,11 @@ export class AgentMachine implements Machine<AgentEvent> {
 
   /** Forgets what is over. */
   #sweep(): void {
-    for (const [connection, call] of this.#outgoing) if (call.isOver) this.#outgoing.delete(connection);
+    for (const [connection, call] of this.#outgoing) {
+      if (!call.isOver) continue;
+      this.#outgoing.delete(connection);
+      if (this.#outgoing.size === 0 && this.#servers.length === 0) this.#surroundings.stop();
+    }
     for (const [connection, call] of this.#incoming) {
       if (!call.isOver) continue;
       this.#incoming.delete(connection);

@@ -12,16 +12,13 @@ import type { PunchSocket } from "../path/punch/targets.ts";
 import { Discovery, type DiscoveryEvent, type DiscoveryServer } from "../stun/discovery/discovery.ts";
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { type Address, type Datagram, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
-import { type Duration, earliest, type Instant } from "../util/time.ts";
+import { earliest, type Instant } from "../util/time.ts";
 import { addressScope } from "../wire/address-scope.ts";
 import { type Candidate, MAX_CANDIDATES } from "../wire/candidate.ts";
 import { type NatProfile, UNKNOWN_NAT } from "../wire/nat-profile.ts";
 import type { SocketDesk } from "./socket-desk.ts";
 
 // Implementation
-
-/** What is known for so long may have changed, in ms: before the next call, servers are asked again. */
-const DISCOVERY_LIFETIME: Duration = 60_000;
 
 /** Addresses of interfaces that are told: some machines have dozens, most of them of no use to anybody. */
 const MAX_HOST_CANDIDATES = 4;
@@ -68,8 +65,8 @@ interface Family {
   readonly socket: MainSocket;
   readonly group: number;
   discovery: Discovery | undefined;
-  startedAt: Instant;
-  isFinished: boolean;
+  /** Those that the discovery uses beside the main one. */
+  readonly sockets: Set<SocketId>;
   reflexive: Address[];
   /** The newest mapping that a server has seen of any socket. */
   newest: { readonly address: Address; readonly askedAt: Instant } | undefined;
@@ -91,8 +88,7 @@ export class Surroundings {
     this.#families = ([4, 6] as const).flatMap((family, group) => {
       const socket = options.sockets.find((each) => each.family === family);
       if (socket === undefined) return [];
-      const startedAt = Number.NEGATIVE_INFINITY as Instant;
-      return [{ socket, group, discovery: undefined, startedAt, isFinished: false, reflexive: [], newest: undefined }];
+      return [{ socket, group, discovery: undefined, sockets: new Set(), reflexive: [], newest: undefined }];
     });
   }
 
@@ -156,13 +152,12 @@ export class Surroundings {
 
   // Commands
 
-  /** Asks these servers, too, and all of them again if what they said is old. */
+  /** Asks these servers, too. */
   gather(servers: readonly DiscoveryServer[], now: Instant): void {
     const fresh = servers.filter(({ address }) => !this.#servers.some((each) => sameAddress(each.address, address)));
     this.#servers.push(...fresh);
     for (const family of this.#families) {
-      const isOld = family.isFinished && now - family.startedAt >= DISCOVERY_LIFETIME;
-      if (family.discovery === undefined || isOld) this.#start(family, now);
+      if (family.discovery === undefined) this.#start(family, now);
       else for (const server of fresh) family.discovery.addServer(server, now);
       this.#proceed(family, now);
     }
@@ -191,6 +186,16 @@ export class Surroundings {
     this.#generation += 1;
     const list = distinct(candidates).slice(0, MAX_CANDIDATES);
     return { situation: { generation: this.#generation, candidates: list, profile: this.profile }, sockets };
+  }
+
+  /** Nobody wants to know any more. What was found out is forgotten: it may be another network next time. */
+  stop(): void {
+    for (const family of this.#families) {
+      family.discovery = undefined;
+      this.#options.desk.close([...family.sockets]);
+      family.sockets.clear();
+    }
+    this.#servers.length = 0;
   }
 
   // Outputs
@@ -262,8 +267,6 @@ export class Surroundings {
     const { random, pool } = this.#options;
     const { id: via, port: localPort } = family.socket;
     family.discovery = new Discovery({ family: family.socket.family, via, localPort, random, pool });
-    family.startedAt = now;
-    family.isFinished = false;
     family.reflexive = [];
     for (const server of this.#servers) family.discovery.addServer(server, now);
     if (this.#routerHost !== undefined && family.socket.family === 4) {
@@ -283,11 +286,17 @@ export class Surroundings {
     switch (event.type) {
       case "socket-wanted":
         this.#options.desk.ask(1, event.family, ([socket], now) => {
+          if (family.discovery !== discovery) {
+            if (socket !== undefined) this.#options.desk.close([socket.via]);
+            return;
+          }
+          if (socket !== undefined) family.sockets.add(socket.via);
           discovery.onSocket(event.request, socket, now);
           this.#proceed(family, now);
         });
         return;
       case "socket-unwanted":
+        family.sockets.delete(event.via);
         this.#options.desk.close([event.via]);
         return;
       case "mapped": {
@@ -303,7 +312,6 @@ export class Surroundings {
         this.#hasChanged = true;
         return;
       case "finished":
-        family.isFinished = true;
         return;
     }
   }

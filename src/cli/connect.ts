@@ -20,15 +20,20 @@ import {
   hostOption,
   identityOption,
   jsonOption,
+  lanOption,
   lingerOption,
+  pathOption,
+  portMappingOption,
   qlogOption,
+  type ReachFlags,
+  reachOptions,
   timeoutOption,
 } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
 import { findTicket } from "./ticket-files.ts";
 
-interface ConnectFlags {
+interface ConnectFlags extends ReachFlags {
   readonly host?: readonly string[];
   readonly ticketFrom?: string;
   readonly identity?: string;
@@ -50,6 +55,9 @@ export function connectCommand(): Command {
     .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
     .addOption(hostOption())
     .addOption(identityOption())
+    .addOption(pathOption())
+    .addOption(lanOption())
+    .addOption(portMappingOption())
     .addOption(timeoutOption())
     .addOption(lingerOption())
     .addOption(congestionOption())
@@ -92,13 +100,14 @@ type CommandConnectOptions = ConnectOptions & { readonly identity?: Identity; re
  * @throws PunchlineError if the identity file cannot be used.
  */
 export function connectOptions(
-  flags: Pick<ConnectFlags, "host" | "identity" | "timeout" | "linger" | "congestion" | "qlog">,
+  flags: Pick<ConnectFlags, keyof ReachFlags | "host" | "identity" | "timeout" | "linger" | "congestion" | "qlog">,
   signal: AbortSignal,
 ): CommandConnectOptions {
   return {
     signal,
     timeout: flags.timeout,
     linger: flags.linger,
+    ...reachOptions(flags),
     ...(flags.congestion !== undefined && { congestion: flags.congestion }),
     ...(flags.qlog !== undefined && { qlog: flags.qlog }),
     ...(flags.host === undefined ? {} : { host: flags.host }),

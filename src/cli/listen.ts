@@ -17,17 +17,23 @@ import {
   hostOption,
   identityOption,
   jsonOption,
+  lanOption,
   lingerOption,
   parseCount,
   parseLifetime,
   parsePort,
+  pathOption,
+  portMappingOption,
   qlogOption,
+  type ReachFlags,
+  reachOptions,
 } from "./options.ts";
 import { Session } from "./session.ts";
 import { openInput, openOutput } from "./stdio.ts";
 import { writeTicketFile } from "./ticket-files.ts";
 
-interface ListenFlags {
+interface ListenFlags extends ReachFlags {
+  readonly server?: readonly string[];
   readonly host?: readonly string[];
   readonly port?: number;
   readonly address?: readonly string[];
@@ -51,6 +57,14 @@ export function listenCommand(): Command {
       "Waits for one peer that holds the ticket, sends it our standard input, writes what it sends to standard output, and exits.",
     )
     .addOption(hostOption())
+    .option(
+      "--server <address>",
+      "server by which the other side finds us, as `punchline server` printed it; repeatable",
+      collect,
+    )
+    .addOption(pathOption())
+    .addOption(lanOption())
+    .addOption(portMappingOption())
     .option("--port <number>", "local UDP port (default: any free one)", parsePort)
     .option("--address <address>", "address to put in the ticket instead of this machine's own; repeatable", collect)
     .option("--ticket-file <path>", "write the ticket there, once we can be reached")
@@ -111,6 +125,8 @@ function listenOptions(flags: ListenFlags): ListenOptions {
     linger: flags.linger,
     ...(flags.congestion !== undefined && { congestion: flags.congestion }),
     ...(flags.qlog !== undefined && { qlog: flags.qlog }),
+    ...reachOptions(flags),
+    ...(flags.server === undefined ? {} : { server: flags.server }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.address === undefined ? {} : { addresses: flags.address }),

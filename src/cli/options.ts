@@ -27,6 +27,39 @@ export function lingerOption(): Option {
     .argParser(parseSeconds);
 }
 
+/** `--path POLICY`. */
+export function pathOption(): Option {
+  return new Option("--path <policy>", "what may carry the connection: direct never sends by way of a server")
+    .choices(["auto", "direct"])
+    .default("auto");
+}
+
+/** `--lan`. */
+export function lanOption(): Option {
+  return new Option("--lan", "tell the other side the addresses of this machine, although a server tells the way");
+}
+
+/** `--no-port-mapping`. */
+export function portMappingOption(): Option {
+  return new Option("--no-port-mapping", "do not ask the router for a port");
+}
+
+/** What {@link pathOption}, {@link lanOption} and {@link portMappingOption} give. */
+export interface ReachFlags {
+  readonly path: "auto" | "direct";
+  readonly lan?: true;
+  readonly portMapping: boolean;
+}
+
+/** The same, as the library takes it. */
+export function reachOptions({ path, lan, portMapping }: ReachFlags): {
+  readonly path: "auto" | "direct";
+  readonly lan: boolean;
+  readonly portMapping: boolean;
+} {
+  return { path, lan: lan === true, portMapping };
+}
+
 /** `--congestion NAME`. */
 export function congestionOption(): Option {
   return new Option("--congestion <name>", "who decides how fast we send").choices(CONGESTION_NAMES);

@@ -8,7 +8,7 @@
  * @module
  */
 import { once } from "node:events";
-import { close, createReadStream, fstatSync, readFileSync, write } from "node:fs";
+import { close, createReadStream, fstatSync, openSync, readFileSync, write } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,7 +27,7 @@ const FILE_CHUNK = 256 * 1024;
 /** Pause before a device that cannot take more right now is tried again, in milliseconds. */
 const RETRY_DELAY = 5;
 
-const closeFile = promisify(close);
+const closeAsync = promisify(close);
 const writeFile = promisify(write);
 
 /** Where our payload comes from. */
@@ -136,6 +136,15 @@ class PipeOutput implements Output {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+/**
+ * Closes a standard stream for good. Its descriptor is taken by nothing at once: the next socket would get it, and Node
+ * ends the process when it closes a socket with such a number.
+ */
+async function closeFile(descriptor: number): Promise<void> {
+  await closeAsync(descriptor);
+  openSync("/dev/null", "r+");
 }
 
 /** Whether the terminal's foreground belongs to another job (proc(5): fields `pgrp` and `tpgid`). */

@@ -6,9 +6,15 @@
  */
 import { DEFAULT_CONFIG } from "../connection/config.ts";
 import type { PeerStream } from "./connection.ts";
-import { type Call, Endpoint } from "./endpoint.ts";
+import { type Call, Endpoint, type Reach } from "./endpoint.ts";
 import { Identity } from "./identity.ts";
 import type { SocketPlan } from "./open-sockets.ts";
+
+/** What callers share an endpoint for. */
+export interface DialPlan {
+  readonly sockets: SocketPlan;
+  readonly reach: Reach;
+}
 
 const endpoints = new Map<string, Promise<Endpoint>>();
 
@@ -17,7 +23,7 @@ const endpoints = new Map<string, Promise<Endpoint>>();
  *
  * @throws {@link PunchlineError} as `connect` does.
  */
-export async function dial(plan: SocketPlan, call: Call): Promise<PeerStream> {
+export async function dial(plan: DialPlan, call: Call): Promise<PeerStream> {
   let endpoint = await shared(plan);
   // Its last connection may have ended while we waited.
   while (endpoint.isOver) endpoint = await shared(plan);
@@ -28,7 +34,7 @@ export async function dial(plan: SocketPlan, call: Call): Promise<PeerStream> {
   return endpoint.connect(call);
 }
 
-function shared(plan: SocketPlan): Promise<Endpoint> {
+function shared(plan: DialPlan): Promise<Endpoint> {
   const key = JSON.stringify(plan);
   const known = endpoints.get(key);
   if (known !== undefined) return known;
@@ -40,11 +46,12 @@ function shared(plan: SocketPlan): Promise<Endpoint> {
 }
 
 /** Opens an endpoint; `onGone` is called when it cannot be shared any more. */
-async function open(plan: SocketPlan, onGone: () => void): Promise<Endpoint> {
+async function open(plan: DialPlan, onGone: () => void): Promise<Endpoint> {
   try {
     // Each call brings its own identity; this one is never shown to anybody.
     const identity = Identity.generate().keyPair;
-    return await Endpoint.open({ plan, config: DEFAULT_CONFIG, identity, onEnd: onGone });
+    const { sockets, reach } = plan;
+    return await Endpoint.open({ plan: sockets, reach, config: DEFAULT_CONFIG, identity, onEnd: onGone });
   } catch (error) {
     onGone();
     throw error;

@@ -5,11 +5,13 @@
  *
  * @module
  */
+import { AgentMachine, type AgentServer } from "../agent/agent.ts";
+import type { AgentEvent, ServerState } from "../agent/events.ts";
+import type { JournalEntry } from "../agent/journal.ts";
 import { PathMemory } from "../congestion/path-memory.ts";
 import type { Config } from "../connection/config.ts";
 import type { ConnectionMachine } from "../connection/connection.ts";
-import { EndpointMachine } from "../connection/endpoint.ts";
-import type { ConnectionRequest, EndpointEvent } from "../connection/endpoint-events.ts";
+import type { ConnectionRequest } from "../connection/endpoint-events.ts";
 import { type KeyPair, randomBytes } from "../crypto/primitives.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
 import type { OpenTrace } from "../trace/sink.ts";
@@ -17,11 +19,15 @@ import { BufferPool } from "../util/buffer-pool.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
+import { reachableAddresses } from "./addresses.ts";
 import { monotonicNow, unixTime } from "./clock.ts";
 import { Connection, type ConnectionOwner, type PeerStream } from "./connection.ts";
 import { Driver } from "./driver.ts";
+import { openExtraSockets } from "./extra-sockets.ts";
 import { interfaceMtu } from "./interface-mtu.ts";
 import { openSockets, type SocketPlan } from "./open-sockets.ts";
+import { RouterPort } from "./router-port.ts";
+import { areElsewhere, resolveServers } from "./servers.ts";
 import type { UdpSocket } from "./udp-socket.ts";
 
 /** What an endpoint does with peers that call it. */
@@ -33,11 +39,22 @@ export interface EndpointHandlers {
   onIncoming(connection: Connection, ticketId: string): void;
   onFirstStream(stream: PeerStream): void;
   onTicketUsed(ticketId: string, usesLeft: number): void;
+  /** How it stands with a server, by its place in the list that {@link Endpoint.useServers} was given. */
+  onServer(server: number, state: ServerState): void;
+}
+
+/** How an endpoint makes itself known, and to whom. */
+export interface Reach {
+  /** Tells peers the addresses of this machine, not only neighbours behind the same NAT. */
+  readonly tellsHosts: boolean;
+  /** Asks the router for a port. */
+  readonly mapsPort: boolean;
 }
 
 /** What an endpoint is made of. */
 export interface EndpointSetup {
   readonly plan: SocketPlan;
+  readonly reach: Reach;
   readonly config: Config;
   readonly identity: KeyPair;
   /** Absent for an endpoint that only dials. */
@@ -60,6 +77,11 @@ export interface Call {
   readonly openTrace: OpenTrace | undefined;
 }
 
+// Implementation
+
+/** A caller asks the router for a port if there is no connection after this long, in ms: nearly all need none. */
+const ROUTER_DELAY: Duration = 1_000;
+
 /** What all connections of this process learn of paths. */
 const memory = new PathMemory();
 
@@ -68,9 +90,13 @@ const leftovers = new Set<Endpoint>();
 
 /** See the module. */
 export class Endpoint implements ConnectionOwner {
-  readonly #sockets: readonly UdpSocket[];
-  readonly #machine: EndpointMachine;
-  readonly #driver: Driver<EndpointEvent>;
+  /** By id; those that were closed leave a gap. */
+  readonly #sockets: (UdpSocket | undefined)[];
+  /** Those that the endpoint began with. */
+  readonly #mainSockets: readonly UdpSocket[];
+  readonly #machine: AgentMachine;
+  readonly #driver: Driver<AgentEvent>;
+  readonly #routerPort: RouterPort | undefined;
   readonly #config: Config;
   readonly #handlers: EndpointHandlers | undefined;
   readonly #connections = new Map<ConnectionMachine, Connection>();
@@ -82,7 +108,8 @@ export class Endpoint implements ConnectionOwner {
   #isOver = false;
 
   private constructor(sockets: readonly UdpSocket[], setup: EndpointSetup) {
-    this.#sockets = sockets;
+    this.#sockets = [...sockets];
+    this.#mainSockets = sockets;
     this.#config = setup.config;
     this.#handlers = setup.handlers;
     this.#onEnd = setup.onEnd;
@@ -91,18 +118,24 @@ export class Endpoint implements ConnectionOwner {
     });
     this.#isListening = setup.handlers !== undefined;
     const pool = new BufferPool();
-    this.#machine = new EndpointMachine({
+    this.#machine = new AgentMachine({
       random: randomBytes,
       unixTime,
       pool,
-      sockets: sockets.map((socket) => ({ id: socket.id, family: socket.address.family })),
+      sockets: sockets.map(({ id, address: { family, port } }) => ({ id, family, port })),
       memory,
-      interfaceMtu: (via, remote) => interfaceMtu(sockets[via]!.address, remote),
+      interfaceMtu: (via, remote) => this.#interfaceMtu(via, remote),
       identity: setup.identity,
       config: setup.config,
       acceptHook: setup.handlers?.asksFirst ?? false,
       openTrace: setup.openTrace,
+      tellsHosts: setup.reach.tellsHosts,
     });
+    const ipv4 = sockets.find(({ address }) => address.family === 4);
+    if (setup.reach.mapsPort && ipv4 !== undefined) {
+      const wake = (): void => this.wake();
+      this.#routerPort = new RouterPort({ agent: this.#machine, wake, port: ipv4.address.port });
+    }
     this.#driver = new Driver({
       machine: this.#machine,
       sockets,
@@ -136,30 +169,42 @@ export class Endpoint implements ConnectionOwner {
     this.#connections.set(machine, connection);
     this.#settle();
     this.wake();
+    if (ticket.servers.length > 0) void this.#introduce(machine, ticket);
     return connection.connected(signal);
+  }
+
+  /** Command: lets peers find this listener by these servers. Once. */
+  useServers(servers: readonly AgentServer[]): void {
+    this.#machine.onInterfaces(reachableAddresses(this.addresses), monotonicNow());
+    this.#machine.useServers(servers, monotonicNow());
+    if (areElsewhere(servers)) this.#routerPort?.start(0);
+    this.wake();
   }
 
   /** Command: honours a ticket from now on. Returns its id. */
   addTicket(fields: TicketFields, uses: number): string {
-    return this.#machine.addTicket(fields, uses);
+    const id = this.#machine.addTicket(fields, uses, monotonicNow());
+    this.wake();
+    return id;
   }
 
   /** Command: refuses a ticket from now on. */
   revokeTicket(ticketId: string): boolean {
-    return this.#machine.revokeTicket(ticketId);
+    return this.#machine.endpoint.revokeTicket(ticketId);
   }
 
   /** Command: answers a request. `refusal` is the text for the peer, `undefined` lets it in. */
   answer(request: ConnectionRequest, refusal: string | undefined): void {
     const verdict = { accept: refusal === undefined, message: refusal ?? "" };
-    this.#machine.answer(request.id, verdict, monotonicNow());
+    this.#machine.endpoint.answer(request.id, verdict, monotonicNow());
     this.wake();
   }
 
   /** Command: lets nobody in any more. Open connections live on. */
   stopListening(): void {
     this.#isListening = false;
-    this.#machine.stopAccepting();
+    this.#machine.stopAccepting(monotonicNow());
+    void this.#routerPort?.close();
     this.wake();
   }
 
@@ -170,7 +215,7 @@ export class Endpoint implements ConnectionOwner {
 
   /** Where the sockets are bound. */
   get addresses(): readonly Address[] {
-    return this.#sockets.map((socket) => socket.address);
+    return this.#mainSockets.map((socket) => socket.address);
   }
 
   /** The connections that are not over. */
@@ -192,12 +237,40 @@ export class Endpoint implements ConnectionOwner {
     return this.#sockets[socket]?.address;
   }
 
-  #onEvent(event: EndpointEvent, now: Instant): void {
+  journal(machine: ConnectionMachine): readonly JournalEntry[] {
+    return this.#machine.journal(machine);
+  }
+
+  /** Brings a call to the servers of its ticket, once it is known where these are. */
+  async #introduce(machine: ConnectionMachine, ticket: TicketFields): Promise<void> {
+    const servers = await resolveServers(ticket.servers);
+    const now = monotonicNow();
+    if (servers.length === 0 && ticket.addresses.length === 0) {
+      machine.giveUp("no-server", now);
+    } else {
+      this.#machine.onInterfaces(reachableAddresses(this.addresses), now);
+      this.#machine.introduce(machine, ticket, servers, now);
+      if (areElsewhere(servers)) this.#routerPort?.start(ROUTER_DELAY);
+    }
+    this.wake();
+  }
+
+  #onEvent(event: AgentEvent, now: Instant): void {
     switch (event.type) {
+      case "sockets-wanted":
+        void this.#openSockets(event);
+        return;
+      case "sockets-unwanted":
+        for (const id of event.sockets) this.#closeSocket(id);
+        return;
+      case "server":
+        this.#handlers?.onServer(event.server, event.state);
+        return;
       case "connection": {
         const connection = this.#connections.get(event.connection);
         // Before anybody is told who might throw.
         if (event.event.type === "closed") this.#connections.delete(event.connection);
+        if (event.event.type === "connected" && !this.#isListening) this.#routerPort?.cancel();
         connection?.onEvent(event.event, now);
         return;
       }
@@ -211,6 +284,35 @@ export class Endpoint implements ConnectionOwner {
         this.#handlers?.onTicketUsed(event.ticketId, event.usesLeft);
         return;
     }
+  }
+
+  async #openSockets(wanted: Extract<AgentEvent, { type: "sockets-wanted" }>): Promise<void> {
+    const { request, count, family } = wanted;
+    const main = this.#mainSockets.find(({ address }) => address.family === family);
+    const nextId = (): SocketId => this.#sockets.push(undefined) - 1;
+    const opened = main === undefined ? [] : await openExtraSockets({ count, host: main.address.host, nextId });
+    if (this.#isOver) {
+      for (const socket of opened) socket.close();
+      return;
+    }
+    for (const socket of opened) {
+      this.#sockets[socket.id] = socket;
+      if (!this.#isRef) socket.unref();
+      this.#driver.addSocket(socket);
+    }
+    const fresh = opened.map(({ id: via, address: { port: localPort } }) => ({ via, localPort }));
+    this.#machine.onSockets(request, fresh, monotonicNow());
+    this.wake();
+  }
+
+  #closeSocket(id: SocketId): void {
+    this.#sockets[id] = undefined;
+    this.#driver.removeSocket(id);
+  }
+
+  #interfaceMtu(via: SocketId, remote: Address): number | undefined {
+    const socket = this.#sockets[via];
+    return socket === undefined ? undefined : interfaceMtu(socket.address, remote);
   }
 
   #onIncoming(machine: ConnectionMachine, ticketId: string): void {
@@ -234,14 +336,14 @@ export class Endpoint implements ConnectionOwner {
     const isNeeded = this.#isListening || this.#connections.size > 0;
     if (isNeeded !== this.#isRef) {
       this.#isRef = isNeeded;
-      for (const socket of this.#sockets) isNeeded ? socket.ref() : socket.unref();
+      for (const socket of this.#sockets) isNeeded ? socket?.ref() : socket?.unref();
     }
     if (isNeeded) {
       leftovers.delete(this);
       return;
     }
     // Connections that the peer has closed still answer its repetitions for a moment.
-    if (this.#machine.connectionCount > 0) leftovers.add(this);
+    if (this.#machine.endpoint.connectionCount > 0) leftovers.add(this);
     else void this.#end();
   }
 
@@ -249,6 +351,7 @@ export class Endpoint implements ConnectionOwner {
     if (!this.#isOver) {
       this.#isOver = true;
       leftovers.delete(this);
+      void this.#routerPort?.close();
       this.#driver.stop(this.#tellEnded);
       this.#onEnd?.();
     }

@@ -15,6 +15,14 @@ export type ErrorCode =
   | "ERR_TICKET_EXPIRED"
   /** Nobody answered in the time given. */
   | "ERR_UNREACHABLE"
+  /** The NATs on both sides choose and check ports in a way that leaves no path between them. */
+  | "ERR_NATS"
+  /** No UDP came back from any server: the network blocks it, or none of them is up. */
+  | "ERR_UDP_BLOCKED"
+  /** No server of the ticket, or of the listener, can be used. */
+  | "ERR_SERVER"
+  /** The servers of the ticket work, and know of no listener with it. */
+  | "ERR_NOT_THERE"
   /** The listener knows the ticket and said no; see {@link PunchlineError.refusal}. */
   | "ERR_REFUSED"
   /** An open connection has been silent for longer than `linger`. */
@@ -113,6 +121,11 @@ const HINTS: Readonly<Record<ErrorCode, string>> = {
   ERR_TICKET: "copy the whole ticket again: it is one word that begins with pl1",
   ERR_TICKET_EXPIRED: "ask the listener for a new ticket, and check the clock of this machine",
   ERR_UNREACHABLE: "check that the listener is still running and that a firewall lets its UDP port through",
+  ERR_NATS:
+    "let the router of one side open a port (UPnP, NAT-PMP or by hand), use IPv6, or connect from another network; `punchline doctor` tells more",
+  ERR_UDP_BLOCKED: "try another network, or ask whoever runs this one to let UDP through",
+  ERR_SERVER: "check that the server runs, and that a firewall lets its UDP port through",
+  ERR_NOT_THERE: "check that the listener is still running, and that it uses the same server",
   ERR_REFUSED: "ask the listener for a new ticket",
   ERR_PEER_LOST: "the peer's machine or the network between went away; connect again",
   ERR_CLOSED_BY_PEER: "the peer ended the connection; ask there why",
@@ -147,10 +160,7 @@ export function closeError(reason: CloseReason): PunchlineError {
         hint: refusalHint(reason.refusal),
       });
     case "unreachable":
-      return new PunchlineError("ERR_UNREACHABLE", unreachableMessage(reason.attempts), {
-        origin: "network",
-        attempts: reason.attempts,
-      });
+      return unreachableError(reason);
     case "lost":
       return new PunchlineError("ERR_PEER_LOST", `nothing heard from the peer for ${Math.round(reason.silence)} ms`, {
         origin: "network",
@@ -189,8 +199,43 @@ function closedError(reason: Extract<CloseReason, { kind: "closed" }>): Punchlin
   });
 }
 
+/** By what is known of the cause; a path that was tried and not found is told by what was tried. */
+function unreachableError({ attempts, cause }: Extract<CloseReason, { kind: "unreachable" }>): PunchlineError {
+  const options = { origin: "network", attempts } as const;
+  switch (cause) {
+    case "hopeless":
+      return new PunchlineError(
+        "ERR_NATS",
+        "both NATs use ports that nobody can foretell: no direct path exists",
+        options,
+      );
+    case "udp-blocked":
+      return new PunchlineError("ERR_UDP_BLOCKED", "UDP is blocked: no server has answered anything", options);
+    case "no-server":
+      return new PunchlineError("ERR_SERVER", "no server of the ticket can be reached", options);
+    case "not-there":
+      return new PunchlineError("ERR_NOT_THERE", "the server knows of no listener with this ticket", options);
+    case "busy":
+      return new PunchlineError("ERR_UNREACHABLE", unreachableMessage(attempts), {
+        ...options,
+        hint: "this process is looking for many peers at once; try again in half a minute",
+      });
+    case "one-way":
+      return new PunchlineError(
+        "ERR_UNREACHABLE",
+        `packets come in, but none gets out: ${unreachableMessage(attempts)}`,
+        {
+          ...options,
+          hint: "a firewall on the way lets UDP through in one direction only; try another network",
+        },
+      );
+    default:
+      return new PunchlineError("ERR_UNREACHABLE", unreachableMessage(attempts), options);
+  }
+}
+
 function unreachableMessage(attempts: readonly Attempt[]): string {
-  if (attempts.length === 0) return "no answer: the ticket names no address";
+  if (attempts.length === 0) return "no answer: nothing is known of where the listener is";
   const elapsed = Math.round(Math.max(...attempts.map((attempt) => attempt.elapsed)));
   const tried = attempts.map((attempt) => `${formatAddress(attempt.address)} (${describe(attempt)})`).join(", ");
   return `no answer in ${elapsed} ms from ${tried}`;

@@ -4,9 +4,10 @@
  * @module
  */
 import { EventEmitter } from "eventemitter3";
+import type { ServerState } from "../agent/events.ts";
 import type { ConnectionRequest } from "../connection/endpoint-events.ts";
 import { randomBytes } from "../crypto/primitives.ts";
-import type { TicketFields } from "../ticket/ticket.ts";
+import type { ServerRecord, TicketFields } from "../ticket/ticket.ts";
 import { toHex } from "../util/bytes.ts";
 import type { Address } from "../util/machine.ts";
 import { reachableAddresses } from "./addresses.ts";
@@ -15,6 +16,7 @@ import type { Connection, PeerStream } from "./connection.ts";
 import type { Endpoint, EndpointHandlers } from "./endpoint.ts";
 import { PunchlineError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
+import { resolveServers } from "./servers.ts";
 import { Ticket } from "./ticket.ts";
 import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./ticket-options.ts";
 import type { TicketStore } from "./ticket-store.ts";
@@ -25,6 +27,8 @@ export interface ListenerEvents {
   connection: (connection: Connection) => void;
   /** The first stream of a connection; its `connection` opens more. */
   stream: (stream: PeerStream) => void;
+  /** How it stands with one of its servers, by the place in the list of the option `server`. */
+  server: (server: number, state: ServerState) => void;
   /** Nobody new gets in. Comes once, and last. */
   closed: () => void;
 }
@@ -41,8 +45,17 @@ export interface ListenerSetup {
   /** Public keys in hexadecimal that may connect; all if absent. */
   readonly allow: ReadonlySet<string> | undefined;
   readonly accept: ((peer: PeerRequest) => boolean | Promise<boolean>) | undefined;
-  /** Addresses for tickets; a port of 0 stands for the port of the first socket of that family. */
+  /**
+   * Addresses for tickets; a port of 0 stands for the port of the first socket of that family. Those of this machine if
+   * absent, or none if there are servers.
+   */
   readonly addresses: readonly Address[] | undefined;
+  /** Servers through which peers find us; they go into tickets. */
+  readonly servers: readonly ServerRecord[];
+  /** Puts the addresses of this machine into tickets, although there are servers. */
+  readonly lan: boolean;
+  /** Whether tickets say that relayed paths are not wanted. */
+  readonly directOnly: boolean;
   /** Where tickets outlive the process. */
   readonly store: TicketStore | undefined;
 }
@@ -53,6 +66,9 @@ export interface ListenerSetup {
 const MAX_WAITING_STREAMS = 128;
 
 const SECRET_SIZE = 16;
+
+/** A listener whose servers have not taken it after this long, in ms, tells the caller instead of waiting on. */
+const REGISTRATION_TIMEOUT = 10_000;
 
 /**
  * Waits for peers that hold a ticket.
@@ -68,6 +84,8 @@ export class Listener extends EventEmitter<ListenerEvents> {
   readonly #endpoint: Endpoint;
   readonly #streams = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
   #ticket: Ticket;
+  readonly #serverStates = new Map<number, ServerState>();
+  #onServerState: () => void = () => {};
   #isIterated = false;
   #isClosed = false;
 
@@ -84,7 +102,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
     this.#ticket =
       again === undefined
         ? this.#issue(first ?? checkTicket({}), "main")
-        : new Ticket({ ...again, addresses: this.#ticketAddresses() });
+        : new Ticket({ ...again, servers: setup.servers, addresses: this.#ticketAddresses() });
   }
 
   /** Input: a peer asks to be let in. @internal */
@@ -110,6 +128,39 @@ export class Listener extends EventEmitter<ListenerEvents> {
     } else if (!isHeard) {
       connection.turnAway();
     }
+  }
+
+  /** Input: how it stands with a server. @internal */
+  onServer(server: number, state: ServerState): void {
+    this.#serverStates.set(server, state);
+    this.#onServerState();
+    this.emit("server", server, state);
+  }
+
+  /**
+   * Makes this listener known to its servers. Resolves when one of them has taken it.
+   *
+   * @throws {@link PunchlineError} `ERR_SERVER` if none has within ten seconds.
+   * @internal
+   */
+  async register(signal: AbortSignal | undefined): Promise<void> {
+    const { servers } = this.#setup;
+    if (servers.length === 0) return;
+    const resolved = await resolveServers(servers);
+    if (resolved.length === 0) {
+      const names = servers.map(({ host }) => host).join(", ");
+      throw new PunchlineError("ERR_SERVER", `no name of a server leads to an address: ${names}`);
+    }
+    this.#endpoint.useServers(resolved);
+    await this.#untilRegistered(signal);
+    signal?.throwIfAborted();
+    if ([...this.#serverStates.values()].includes("registered")) return;
+    const places = servers.map(({ host, port }) => `${host} port ${port}`).join(", ");
+    const isRefused = [...this.#serverStates.values()].includes("refused");
+    throw new PunchlineError("ERR_SERVER", `${isRefused ? "refused" : "no answer"} by ${places}`, {
+      origin: "network",
+      ...(isRefused ? { hint: "the server has no room for more listeners; try another one" } : {}),
+    });
   }
 
   /** Input: a use of a ticket was counted. @internal */
@@ -196,16 +247,32 @@ export class Listener extends EventEmitter<ListenerEvents> {
     return this.#endpoint.connections;
   }
 
+  #untilRegistered(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
+        this.#onServerState = () => {};
+        resolve();
+      };
+      const timer = setTimeout(end, REGISTRATION_TIMEOUT);
+      signal?.addEventListener("abort", end, { once: true });
+      this.#onServerState = () => {
+        if ([...this.#serverStates.values()].includes("registered")) end();
+      };
+    });
+  }
+
   #issue(checked: CheckedTicket, kind: "main" | "further"): Ticket {
     const fields: TicketFields = {
       key: this.#setup.identity.keyPair.publicKey,
       secret: randomBytes(SECRET_SIZE),
       expiresAt: checked.expiresAt,
       singleUse: checked.uses === 1,
-      directOnly: false,
+      directOnly: this.#setup.directOnly,
       relayOnly: false,
       paste: false,
-      servers: [],
+      servers: this.#setup.servers,
       addresses: this.#ticketAddresses(),
     };
     const ticket = new Ticket(fields);
@@ -223,8 +290,9 @@ export class Listener extends EventEmitter<ListenerEvents> {
 
   #ticketAddresses(): readonly Address[] {
     const bound = this.addresses;
-    const chosen = this.#setup.addresses;
-    if (chosen === undefined) return reachableAddresses(bound);
+    const { addresses: chosen, servers, lan } = this.#setup;
+    // Where a server tells the way, a ticket gives away no more than it must.
+    if (chosen === undefined) return servers.length > 0 && !lan ? [] : reachableAddresses(bound);
     const portOf = (family: 4 | 6): number => (bound.find((each) => each.family === family) ?? bound[0]!).port;
     return chosen.map((each) => (each.port === 0 ? { ...each, port: portOf(each.family) } : each));
   }
@@ -270,5 +338,9 @@ export class ListenerHandlers implements EndpointHandlers {
 
   onTicketUsed(ticketId: string, usesLeft: number): void {
     this.listener?.onTicketUsed(ticketId, usesLeft);
+  }
+
+  onServer(server: number, state: ServerState): void {
+    this.listener?.onServer(server, state);
   }
 }

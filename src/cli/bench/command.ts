@@ -15,10 +15,14 @@ import {
   hostOption,
   identityOption,
   jsonOption,
+  lanOption,
   lingerOption,
   parsePort,
   parseSeconds,
+  pathOption,
+  portMappingOption,
   qlogOption,
+  type ReachFlags,
   timeoutOption,
 } from "../options.ts";
 import { openInput } from "../stdio.ts";
@@ -34,7 +38,7 @@ const DEFAULT_DURATION = 5_000;
 
 const STDERR = 2;
 
-interface BenchFlags {
+interface BenchFlags extends ReachFlags {
   readonly seconds: number;
   readonly tcp?: number;
   readonly host?: readonly string[];
@@ -64,6 +68,9 @@ export function benchCommand(): Command {
     .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
     .addOption(hostOption())
     .addOption(identityOption())
+    .addOption(pathOption())
+    .addOption(lanOption())
+    .addOption(portMappingOption())
     .addOption(timeoutOption())
     .addOption(lingerOption())
     .addOption(congestionOption())
