@@ -71,7 +71,7 @@ describe("the end of a connection", () => {
       "network",
       /20000 ms from 192\.0\.2\.1:443 \(8 sent\), \[2001:db8::1\]:443/,
     ],
-    [{ kind: "unreachable", attempts: [] }, "ERR_UNREACHABLE", "network", /names no address/],
+    [{ kind: "unreachable", attempts: [] }, "ERR_UNREACHABLE", "network", /nothing is known/],
     [{ kind: "lost", silence: 30_000 }, "ERR_PEER_LOST", "network", /30000 ms/],
     [{ kind: "aborted" }, "ERR_ABORTED", "local", /given up/],
     [
