@@ -4,6 +4,7 @@
  * @module
  */
 import { isatty } from "node:tty";
+import { Redaction } from "../index.ts";
 import type { Reporter } from "./events.ts";
 import { type Failure, toFailure } from "./failure.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -12,7 +13,7 @@ import { JsonReporter, TextReporter, type TextSink } from "./reporter.ts";
 // Implementation
 
 /** How long sockets and timers may keep the process after a command has ended, in milliseconds. */
-const EXIT_TIMEOUT = 500;
+const EXIT_TIMEOUT = 1_500;
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -32,14 +33,17 @@ export interface CommandOptions {
   readonly sink: TextSink;
   /** Whether a line on the sink may be kept up to date. */
   readonly live: boolean;
+  /** Whether addresses are hidden in all that is said. */
+  readonly redact?: boolean;
   /** Whether a `closed` event comes last: commands that only answer a question have none. */
   readonly announcesEnd: boolean;
 }
 
 /** How commands report whose standard output belongs to payload. Nothing is painted over somebody's conversation. */
-export function payloadOptions(flags: { readonly json?: true }): CommandOptions {
+export function payloadOptions(flags: { readonly json?: true; readonly redact?: true }): CommandOptions {
   const live = isatty(STDERR) && !(isatty(STDIN) && isatty(STDOUT));
-  return { json: flags.json === true, sink: process.stderr, live, announcesEnd: true };
+  const { json, redact } = flags;
+  return { json: json === true, sink: process.stderr, live, announcesEnd: true, redact: redact === true };
 }
 
 /** Runs the body of a command, reports how it ended, and sets the exit code of the process. */
@@ -47,7 +51,8 @@ export async function runCommand(
   options: CommandOptions,
   body: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
-  const { json, sink, live } = options;
+  const { json, live } = options;
+  const sink = options.redact === true ? redacting(options.sink) : options.sink;
   const reporter = json ? new JsonReporter(sink) : new TextReporter(sink, { live });
   // Node would print warnings in a style of its own, between our lines.
   process.removeAllListeners("warning");
@@ -66,6 +71,20 @@ export async function runCommand(
   process.exitCode = exit;
   // The process ends by itself when nothing is left to do; this is for what should have been done by then.
   setTimeout(() => process.exit(), EXIT_TIMEOUT).unref();
+}
+
+/** A sink in which labels stand for addresses. */
+function redacting(sink: TextSink): TextSink {
+  const redaction = new Redaction();
+  return {
+    write: (text) => sink.write(redaction.scrub(text)),
+    get isTTY() {
+      return sink.isTTY === true;
+    },
+    get columns() {
+      return sink.columns ?? 0;
+    },
+  };
 }
 
 /** Reports a failure; with PUNCHLINE_DEBUG=1 also where it arose. */

@@ -6,15 +6,17 @@
 import { Command } from "commander";
 import {
   type CongestionName,
+  type Connection,
   type ConnectOptions,
   connect,
   type Identity,
   loadIdentity,
+  PunchlineError,
   type Ticket,
 } from "../index.ts";
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
-import type { CliEvent } from "./events.ts";
+import type { CliEvent, Reporter } from "./events.ts";
 import {
   congestionOption,
   hostOption,
@@ -41,6 +43,8 @@ interface ConnectFlags extends ReachFlags {
   readonly linger: number;
   readonly congestion?: CongestionName;
   readonly qlog?: string;
+  readonly explain?: true;
+  readonly redact?: true;
   readonly json?: true;
 }
 
@@ -62,6 +66,8 @@ export function connectCommand(): Command {
     .addOption(lingerOption())
     .addOption(congestionOption())
     .addOption(qlogOption())
+    .option("--explain", "tell what was tried to reach the other side, and when")
+    .option("--redact", "hide addresses in all that is said")
     .addOption(jsonOption("stderr"))
     .action((ticket: string | undefined, flags: ConnectFlags) =>
       runCommand(payloadOptions(flags), (context) => run(ticket, flags, context)),
@@ -77,18 +83,31 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
     const startedAt = performance.now();
     const options = connectOptions(flags, signal);
     reporter.report(connectingEvent(ticket, options));
-    const stream = await connect(ticket, options);
+    const stream = await connect(ticket, options).catch((error) => {
+      if (flags.explain === true && error instanceof PunchlineError) tellStory(error, flags, reporter);
+      throw error;
+    });
     reporter.report({
       event: "connected",
       ms: Math.round(performance.now() - startedAt),
       peer: stream.connection.peerKey,
       ...pathReport(stream.connection),
     });
+    if (flags.explain === true) tellStory(stream.connection, flags, reporter);
     await new Session({ stream, input, output, reporter, signal }).run();
   } finally {
     input.stream.destroy();
     output.destroy();
   }
+}
+
+/** What `--explain` asks for. */
+function tellStory(
+  teller: Connection | PunchlineError,
+  { redact }: Pick<ConnectFlags, "redact">,
+  reporter: Reporter,
+): void {
+  reporter.report({ event: "explanation", lines: teller.explain({ redact: redact === true }).split("\n") });
 }
 
 /** {@link ConnectOptions} of a command: the identity is known, so that its key can be told. */
@@ -118,5 +137,6 @@ export function connectOptions(
 /** What is said before a listener is called. */
 export function connectingEvent(ticket: Ticket, { timeout, identity }: CommandConnectOptions): CliEvent {
   const addresses = ticket.addresses.map(addressText);
-  return { event: "connecting", addresses, timeout, ...(identity !== undefined && { key: identity.key }) };
+  const servers = ticket.servers.map(addressText);
+  return { event: "connecting", addresses, servers, timeout, ...(identity !== undefined && { key: identity.key }) };
 }

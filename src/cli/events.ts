@@ -15,6 +15,8 @@ export type CliEvent =
       readonly event: "listening";
       readonly ticket: string;
       readonly addresses: readonly string[];
+      /** Servers through which the other side finds us. */
+      readonly servers: readonly string[];
       /** What to run on the other machine. */
       readonly command: string;
     }
@@ -22,6 +24,8 @@ export type CliEvent =
   | {
       readonly event: "connecting";
       readonly addresses: readonly string[];
+      /** Servers through which the listener is found. */
+      readonly servers: readonly string[];
       readonly timeout: number;
       readonly key?: string;
     }
@@ -70,6 +74,8 @@ export type CliEvent =
   | ({ readonly event: "report"; readonly report: string } & NetworkReport)
   /** What two networks come to. */
   | ({ readonly event: "verdict" } & PairVerdict)
+  /** What was tried to reach the other side, one line for each event and each address (DOC-17). */
+  | { readonly event: "explanation"; readonly lines: readonly string[] }
   /** The last event of commands with a connection: the command ends with this code. */
   | { readonly event: "closed"; readonly exit: number };
 
@@ -86,7 +92,8 @@ export interface TicketReport {
   /** The listener's public key. */
   readonly key: string;
   readonly addresses: readonly string[];
-  readonly servers: number;
+  /** Servers through which the listener is found. */
+  readonly servers: readonly string[];
   /** ISO 8601; absent if the ticket never ends. */
   readonly expiresAt?: string;
   readonly expired: boolean;

@@ -99,7 +99,8 @@ async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
     const ticket = String(listener.ticket);
     const addresses = listener.ticket.addresses.map(addressText);
     const command = commandLine(ends === undefined ? "bench" : "connect", ticket);
-    reporter.report({ event: "listening", ticket, addresses, command });
+    const servers = listener.ticket.servers.map(addressText);
+    reporter.report({ event: "listening", ticket, addresses, servers, command });
     const stream = await firstPeer(listener, signal);
     void turnAwayOthers(listener);
     reporter.report({

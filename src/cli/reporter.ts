@@ -81,6 +81,20 @@ export class TextReporter implements Reporter {
   }
 }
 
+function listeningLine({ addresses, servers }: Extract<CliEvent, { event: "listening" }>): string {
+  if (servers.length === 0) return `Listening on ${addresses.join(", ")}.`;
+  const own = addresses.length === 0 ? "" : `, or directly at ${addresses.join(", ")}`;
+  return `Listening; the other side finds us through ${servers.join(", ")}${own}.`;
+}
+
+function connectingLine({ addresses, servers }: Extract<CliEvent, { event: "connecting" }>): string {
+  const ways = [
+    ...(addresses.length === 0 ? [] : [`to ${addresses.join(", ")}`]),
+    ...(servers.length === 0 ? [] : [`through ${servers.join(", ")}`]),
+  ];
+  return `Connecting ${ways.join(" and ")} ...`;
+}
+
 /** What the live line says. */
 export function progressLine(event: Extract<CliEvent, { event: "progress" }>): string {
   const parts = [];
@@ -94,7 +108,7 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
   switch (event.event) {
     case "listening":
       return [
-        `Listening on ${event.addresses.join(", ")}.`,
+        listeningLine(event),
         "On the other machine run:",
         "",
         `  ${event.command}`,
@@ -102,10 +116,9 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
         "Whoever has this ticket can connect. Waiting for the other side ...",
       ];
     case "connecting":
-      return [
-        ...(event.key === undefined ? [] : [`Our public key is ${event.key}.`]),
-        `Connecting to ${event.addresses.join(", ")} ...`,
-      ];
+      return [...(event.key === undefined ? [] : [`Our public key is ${event.key}.`]), connectingLine(event)];
+    case "explanation":
+      return event.lines;
     case "connected":
       return [`Connected after ${formatDuration(event.ms)}: ${describePath(event)}.`];
     case "path":

@@ -50,7 +50,7 @@ function ticketReport(ticket: Ticket): TicketReport {
     id: ticket.id,
     key: ticket.key,
     addresses: ticket.addresses.map(addressText),
-    servers: ticket.servers.length,
+    servers: ticket.servers.map(addressText),
     ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
     expired: expiresAt !== undefined && expiresAt.getTime() <= Date.now(),
     singleUse: ticket.singleUse,
@@ -62,7 +62,7 @@ function inWords(report: TicketReport): readonly string[] {
     `ticket    ${report.id} (a name for it; the secret is not shown)`,
     `listener  has the public key ${report.key}`,
     `found at  ${report.addresses.length === 0 ? "no address" : report.addresses.join(", ")}`,
-    `servers   ${report.servers === 0 ? "none: both sides must reach each other directly" : report.servers}`,
+    `servers   ${report.servers.length === 0 ? "none: both sides must reach each other directly" : report.servers.join(", ")}`,
     `valid     ${validity(report)}`,
     `uses      ${report.singleUse ? "one connection" : "more than one connection, as the listener decides"}`,
   ];

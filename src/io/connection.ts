@@ -7,6 +7,7 @@ import { EventEmitter } from "eventemitter3";
 import type { ConnectionMachine } from "../connection/connection.ts";
 import type { CloseReason, ConnectionEvent, PathInfo as MachinePath } from "../connection/events.ts";
 import type { ConnectionStats } from "../connection/snapshot.ts";
+import { type Explained, type ExplainedEvent, type ExplainOptions, explain } from "../doctor/explain.ts";
 import { toHex } from "../util/bytes.ts";
 import type { Address, SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
@@ -48,6 +49,8 @@ export interface ConnectionOwner {
   wake(): void;
   /** The address that a socket is bound to. */
   localAddress(socket: SocketId): Address | undefined;
+  /** What happened while a connection that we called was made. */
+  journal?(machine: ConnectionMachine): readonly ExplainedEvent[];
 }
 
 /** How a connection is used by whoever made it. */
@@ -124,7 +127,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #incoming = new AsyncQueue<PeerStream>(MAX_WAITING_STREAMS, (stream) => stream.start());
   readonly #datagrams = new AsyncQueue<Buffer>(MAX_WAITING_DATAGRAMS);
   readonly #openings = new Openings((direction) => this.#open(direction));
-  readonly #timeline = new Timeline();
+  readonly #timeline = new Timeline(monotonicNow());
   /** Streams whose reset the peer has not acknowledged yet. */
   readonly #resetting = new Set<number>();
   #resetTimer: NodeJS.Timeout | undefined;
@@ -140,7 +143,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#machine = machine;
     this.#owner = owner;
     this.#use = use;
-    this.#timeline.add(monotonicNow(), machine.role === "initiator" ? "connecting" : "a peer connects");
+    this.#timeline.note(machine.role === "initiator" ? "connecting" : "a peer connects", monotonicNow());
     this.#host = {
       machine,
       linger: use.linger,
@@ -182,19 +185,19 @@ export class Connection extends EventEmitter<ConnectionEvents> {
         this.#datagrams.push(Buffer.from(event.data.buffer, event.data.byteOffset, event.data.length));
         return;
       case "connected":
-        this.#timeline.add(now, "connected to", event.path);
+        this.#timeline.path(event.path, now);
         this.#onConnected();
         return;
       case "path":
-        this.#timeline.add(now, "path is now", event.path);
+        this.#timeline.path(event.path, now);
         this.emit("path", this.#publicPath(event.path));
         return;
       case "stalled":
-        this.#timeline.add(now, "stalled: nothing is heard of the peer");
+        this.#timeline.note("stalled: nothing is heard of the peer", now);
         this.emit("stalled");
         return;
       case "resumed":
-        this.#timeline.add(now, "resumed");
+        this.#timeline.note("resumed", now);
         this.emit("resumed");
         return;
       case "closed":
@@ -260,9 +263,13 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#machine.paths().map((path) => this.#publicPath(path));
   }
 
-  /** What has happened so far, one line for each event, for people to read. */
-  explain(): string {
-    return this.#timeline.toString();
+  /**
+   * What has happened so far, one line for each event, and what was tried to reach the peer; for people to read.
+   *
+   * @param options `redact` puts labels in the place of all addresses, so that the text can be shown to anybody.
+   */
+  explain(options: ExplainOptions = {}): string {
+    return explain(this.#explained(monotonicNow(), this.closeError?.hint), options);
   }
 
   /**
@@ -341,11 +348,19 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#machine.maxDatagramLength;
   }
 
+  #explained(now: Instant, hint: string | undefined): Explained {
+    return {
+      attempts: this.#machine.attempts(now),
+      events: [...(this.#owner.journal?.(this.#machine) ?? []), ...this.#timeline.events],
+      ...(hint === undefined ? {} : { hint }),
+    };
+  }
+
   #closeWith(code: number, reason: string): Promise<void> {
     if (!this.#isClosing && this.#closeReason === undefined) {
       this.#isClosing = true;
       const now = monotonicNow();
-      this.#timeline.add(now, `closing (code ${code})`);
+      this.#timeline.note(`closing (code ${code})`, now);
       this.#machine.close(code, reason, now);
       this.#owner.wake();
       this.#endStreams(new PunchlineError("ERR_CLOSED", "the connection was closed"), false);
@@ -415,10 +430,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   #onClosed(reason: CloseReason, now: Instant): void {
-    const error = closeError(reason);
+    const plain = closeError(reason);
+    this.#timeline.note(`closed: ${plain.message}`, now);
+    const error = this.#connecting === undefined ? plain : closeError(reason, this.#explained(now, plain.hint));
     this.#closeReason = reason;
     this.#closeError = error;
-    this.#timeline.add(now, `closed: ${error.message}`);
     clearTimeout(this.#resetTimer);
     this.#connecting?.(undefined, error);
     this.#endStreams(error, isCleanClose(reason));

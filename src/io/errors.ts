@@ -4,6 +4,7 @@
  * @module
  */
 import type { Attempt, CloseReason, Refusal } from "../connection/events.ts";
+import { type Explained, type ExplainOptions, explain } from "../doctor/explain.ts";
 import { formatAddress } from "../util/machine.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
 
@@ -59,6 +60,8 @@ export interface PunchlineErrorOptions {
   readonly refusal?: Refusal;
   /** See {@link PunchlineError.peerCode}. */
   readonly peerCode?: number;
+  /** See {@link PunchlineError.explain}. */
+  readonly explained?: Explained | undefined;
   /** The error behind this one. */
   readonly cause?: unknown;
 }
@@ -79,6 +82,8 @@ export class PunchlineError extends Error {
   /** The code that the peer sent along when it reset the stream or closed the connection, 0 to 2^53−1. */
   readonly peerCode: number | undefined;
 
+  readonly #explained: Explained | undefined;
+
   constructor(code: ErrorCode, message: string, options: PunchlineErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
@@ -87,6 +92,16 @@ export class PunchlineError extends Error {
     this.attempts = options.attempts ?? [];
     this.refusal = options.refusal;
     this.peerCode = options.peerCode;
+    this.#explained = options.explained;
+  }
+
+  /**
+   * What was tried to reach the peer, one line for each event and each address; for people to read.
+   *
+   * @param options `redact` puts labels in the place of all addresses, so that the text can be shown to anybody.
+   */
+  explain(options: ExplainOptions = {}): string {
+    return explain(this.#explained ?? { attempts: this.attempts, events: [], hint: this.hint }, options);
   }
 }
 
@@ -147,8 +162,8 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   version: "the two sides share no version of the protocol",
 };
 
-/** The error for the end of a connection. */
-export function closeError(reason: CloseReason): PunchlineError {
+/** The error for the end of a connection; `explained` is the story of one that never opened. */
+export function closeError(reason: CloseReason, explained?: Explained): PunchlineError {
   switch (reason.kind) {
     case "closed":
       return closedError(reason);
@@ -158,9 +173,10 @@ export function closeError(reason: CloseReason): PunchlineError {
         refusal: reason.refusal,
         attempts: reason.attempts,
         hint: refusalHint(reason.refusal),
+        explained,
       });
     case "unreachable":
-      return unreachableError(reason);
+      return unreachableError(reason, explained);
     case "lost":
       return new PunchlineError("ERR_PEER_LOST", `nothing heard from the peer for ${Math.round(reason.silence)} ms`, {
         origin: "network",
@@ -200,8 +216,11 @@ function closedError(reason: Extract<CloseReason, { kind: "closed" }>): Punchlin
 }
 
 /** By what is known of the cause; a path that was tried and not found is told by what was tried. */
-function unreachableError({ attempts, cause }: Extract<CloseReason, { kind: "unreachable" }>): PunchlineError {
-  const options = { origin: "network", attempts } as const;
+function unreachableError(
+  { attempts, cause }: Extract<CloseReason, { kind: "unreachable" }>,
+  explained: Explained | undefined,
+): PunchlineError {
+  const options = { origin: "network", attempts, explained } as const;
   switch (cause) {
     case "hopeless":
       return new PunchlineError(

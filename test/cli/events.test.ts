@@ -133,7 +133,7 @@ describe("ticket inspect", () => {
       id: expect.stringMatching(/^[0-9a-f]{16}$/),
       key: expect.stringMatching(/^[0-9a-f]{64}$/),
       addresses: [expect.stringMatching(/^127\.0\.0\.1:\d+$/)],
-      servers: 0,
+      servers: [],
       expired: false,
       singleUse: false,
     });

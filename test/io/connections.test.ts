@@ -230,7 +230,7 @@ describe("closing", () => {
     await ends.near.connection.close(0x100, "done");
     const story = ends.near.connection.explain();
     expect(story).toMatch(
-      /connecting[\s\S]*connected to 127\.0\.0\.1:[0-9]+, direct[\s\S]*closing \(code 256\)[\s\S]*closed/,
+      /connecting[\s\S]*direct path to 127\.0\.0\.1:[0-9]+, rtt[\s\S]*closing \(code 256\)[\s\S]*closed/,
     );
   });
 

@@ -7,27 +7,29 @@ import { expect, test } from "vitest";
 import { Timeline } from "../../src/io/timeline.ts";
 import type { Instant } from "../../src/util/time.ts";
 
-test("times count from the first entry, and a path is told with its address and round-trip time", () => {
-  const timeline = new Timeline();
-  expect(timeline.toString()).toBe("");
-  timeline.add(1_000 as Instant, "connecting");
+test("times count from the beginning, and a path is told with its address and round-trip time", () => {
+  const timeline = new Timeline(1_000 as Instant);
+  expect(timeline.events).toEqual([]);
+  timeline.note("connecting", 1_000 as Instant);
   const remote = { host: "2001:db8::1", port: 443, family: 6 } as const;
-  timeline.add(1_042 as Instant, "connected to", { local: 0, remote, kind: "direct", rtt: 20.26 });
-  expect(timeline.toString()).toBe(
-    ["       0 ms  connecting", "      42 ms  connected to [2001:db8::1]:443, direct, rtt 20.3 ms"].join("\n"),
-  );
+  timeline.path({ local: 0, remote, kind: "direct", rtt: 20.26 }, 1_042 as Instant);
+  expect(timeline.events).toEqual([
+    { type: "note", text: "connecting", at: 0 },
+    { type: "path", kind: "direct", address: remote, rtt: 20.26, at: 42 },
+  ]);
 });
 
 test("a long story keeps its beginning and its end", () => {
-  const timeline = new Timeline();
-  for (let i = 0; i < 10_000; i++) timeline.add(i as Instant, `event ${i}`);
-  const lines = timeline.toString().split("\n");
-  expect(lines).toHaveLength(97);
-  expect([lines[0], lines[31], lines[32], lines[33], lines[96]].map((line) => line!.trim())).toEqual([
-    "0 ms  event 0",
-    "31 ms  event 31",
-    "9904 more",
-    "9936 ms  event 9936",
-    "9999 ms  event 9999",
+  const timeline = new Timeline(0 as Instant);
+  for (let i = 0; i < 10_000; i++) timeline.note(`event ${i}`, i as Instant);
+  const { events } = timeline;
+  const texts = events.map((event) => (event.type === "note" ? `${event.at} ${event.text}` : ""));
+  expect([texts.length, texts[0], texts[31], texts[32], texts[33], texts[96]]).toEqual([
+    97,
+    "0 event 0",
+    "31 event 31",
+    "9936 9904 more",
+    "9936 event 9936",
+    "9999 event 9999",
   ]);
 });
