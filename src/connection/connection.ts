@@ -326,6 +326,7 @@ export class ConnectionMachine implements HasDeadline {
     const core = this.#core;
     if (core.keys === undefined || this.#closing !== undefined || this.#state === "closed") return;
     this.#host.touch(this);
+    this.#isExhaustionTold = false;
     this.#traversal ??= new Traversal(core, budget, now);
     this.#traversal.punch(options, core.peerSituation, now);
   }

@@ -278,6 +278,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
         return this.#count(transmit);
       }
       connection.isTouched = false;
+      // What to send next may be that there is nothing left to try.
+      this.#listen(connection);
       this.#deadlines.set(connection, connection.nextTimeout());
     }
     return undefined;
@@ -450,10 +452,13 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       connection.isTouched = true;
       this.#touched.push(connection);
     }
-    if (!connection.isTelling) {
-      connection.isTelling = true;
-      this.#telling.push(connection);
-    }
+    this.#listen(connection);
+  }
+
+  #listen(connection: ConnectionMachine): void {
+    if (connection.isTelling) return;
+    connection.isTelling = true;
+    this.#telling.push(connection);
   }
 
   #count(transmit: Transmit): Transmit {
