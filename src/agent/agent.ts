@@ -371,7 +371,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     const server = this.#servers.indexOf(link);
     switch (event.type) {
       case "welcome":
-        this.#surroundings.onSeen(event.address);
+        this.#surroundings.onSeen(event.address, this.#now);
         return;
       case "registered":
         this.#tellServer(server, "registered");

@@ -216,10 +216,11 @@ export class Rounds {
   #announce(): Announcement {
     const { surroundings, sampler } = this.#context;
     const withHosts = this.#options.tellsHosts || this.#sharesNat;
-    const fresh = this.#fresh;
-    // Without a fresh socket, the one that there is gets another chance.
-    if (fresh === undefined) return surroundings.announce({ withHosts });
-    return surroundings.announce({ withHosts, sampled: [{ via: fresh, mapped: sampler.mapped(fresh) }] });
+    const via = this.#fresh;
+    const mapped = via === undefined ? [] : sampler.mapped(via);
+    // Without a fresh socket that somebody has seen, the one that there is gets another chance.
+    if (via === undefined || mapped.length === 0) return surroundings.announce({ withHosts });
+    return surroundings.announce({ withHosts, sampled: [{ via, mapped }] });
   }
 
   /** Whether both sides appear at the same address: then they may be neighbours. */

@@ -31,8 +31,11 @@ export const SERVER_LINGER: Duration = 8_000;
 /** How long one attempt to open a session takes, in ms: as long as it takes to prove that UDP is blocked, and a bit. */
 const ATTEMPT_TIMEOUT: Duration = 4_000;
 
-/** Pauses between attempts, in ms. The first follows at once: a server that restarts is back soon. */
+/** Pauses between attempts, in ms (RDV-29). The first follows at once: a server that restarts is back soon. */
 const RETRY_DELAYS: readonly Duration[] = [0, 250, 500, 1_000, 2_000, 5_000, 10_000, 30_000];
+
+/** A session that has lasted for so long was one, in ms; others are failures, or a server could keep us dialling. */
+const SETTLED_AFTER: Duration = 5_000;
 
 /** Each pause varies by this share, so that the clients of a server that restarts do not all come at once. */
 const JITTER = 0.2;
@@ -84,7 +87,8 @@ export class ServerLink {
   readonly #options: ServerLinkOptions;
   readonly #events = new Deque<LinkEvent>();
   #connection: ConnectionMachine | undefined;
-  #isUp = false;
+  /** Since when a session is open. */
+  #openedAt: Instant | undefined;
   #holders = 0;
   #failures = 0;
   #retryAt: Instant | undefined;
@@ -167,17 +171,17 @@ export class ServerLink {
 
   /** Whether a session is open. */
   get isUp(): boolean {
-    return this.#isUp;
+    return this.#openedAt !== undefined;
   }
 
-  /** Whether an attempt has failed since the last session. */
+  /** Whether the last attempt has failed, or the last session has ended. */
   get hasFailed(): boolean {
     return this.#failures > 0;
   }
 
   /** Round-trip time to the server in ms; `undefined` without a session. */
   get rtt(): Duration | undefined {
-    return this.#isUp ? this.#connection?.paths()[0]?.rtt : undefined;
+    return this.isUp ? this.#connection?.paths()[0]?.rtt : undefined;
   }
 
   #dial(now: Instant): void {
@@ -193,8 +197,7 @@ export class ServerLink {
   #open(connection: ConnectionMachine, address: Address, now: Instant): void {
     const { handshakeHash, peerKey } = connection;
     if (handshakeHash === undefined || peerKey === undefined) return;
-    this.#isUp = true;
-    this.#failures = 0;
+    this.#openedAt = now;
     this.client.onConnected({ serverKey: peerKey, handshakeHash }, now);
     this.#events.push({ type: "up", address });
   }
@@ -206,15 +209,17 @@ export class ServerLink {
   }
 
   #onClosed(now: Instant): void {
-    const wasUp = this.#isUp;
+    const openedAt = this.#openedAt;
     this.#connection = undefined;
-    this.#isUp = false;
+    this.#openedAt = undefined;
     this.client.onDisconnected();
-    this.#events.push({ type: "down", wasUp });
-    if (this.#holders === 0) return;
+    this.#events.push({ type: "down", wasUp: openedAt !== undefined });
+    if (openedAt !== undefined && now - openedAt >= SETTLED_AFTER) this.#failures = 0;
     const delay = RETRY_DELAYS[Math.min(this.#failures, RETRY_DELAYS.length - 1)]!;
     const unit = this.#options.random(1)[0]! / 255;
     this.#failures += 1;
-    this.#retryAt = after(now, delay * (1 + JITTER * (2 * unit - 1)));
+    if (this.#holders === 0) return;
+    if (delay === 0) this.#dial(now);
+    else this.#retryAt = after(now, delay * (1 + JITTER * (2 * unit - 1)));
   }
 }

@@ -67,6 +67,8 @@ interface Family {
   discovery: Discovery | undefined;
   /** Those that the discovery uses beside the main one. */
   readonly sockets: Set<SocketId>;
+  /** Nothing more will become known, unless another server is asked. */
+  isSettled: boolean;
   reflexive: Address[];
   /** The newest mapping that a server has seen of any socket. */
   newest: { readonly address: Address; readonly askedAt: Instant } | undefined;
@@ -88,7 +90,9 @@ export class Surroundings {
     this.#families = ([4, 6] as const).flatMap((family, group) => {
       const socket = options.sockets.find((each) => each.family === family);
       if (socket === undefined) return [];
-      return [{ socket, group, discovery: undefined, sockets: new Set(), reflexive: [], newest: undefined }];
+      return [
+        { socket, group, discovery: undefined, sockets: new Set(), isSettled: false, reflexive: [], newest: undefined },
+      ];
     });
   }
 
@@ -116,12 +120,18 @@ export class Surroundings {
     this.#hasChanged = true;
   }
 
-  /** Input: a server sees the transport's own socket there. STUN says the same, unless its answers were lost. */
-  onSeen(address: Address): void {
+  /**
+   * Input: a server sees the transport's own socket there. STUN says the same, unless its answers were lost; or the NAT has
+   * forgotten us meanwhile, and all else that was found out may be wrong, too.
+   */
+  onSeen(address: Address, now: Instant): void {
     const family = this.#family(address.family);
-    if (family === undefined || family.reflexive.length > 0) return;
+    if (family === undefined || family.reflexive.some((each) => sameAddress(each, address))) return;
+    if (family.reflexive.length > 0 && !family.isSettled) return;
+    if (family.isSettled) this.#start(family, now);
     family.reflexive = [address];
     this.#hasChanged = true;
+    this.#proceed(family, now);
   }
 
   /** Input: a fresh socket was seen at these, of which the furthest is the newest where ports are given in order. */
@@ -158,7 +168,7 @@ export class Surroundings {
     this.#servers.push(...fresh);
     for (const family of this.#families) {
       if (family.discovery === undefined) this.#start(family, now);
-      else for (const server of fresh) family.discovery.addServer(server, now);
+      else for (const server of fresh) this.#ask(family, family.discovery, server, now);
       this.#proceed(family, now);
     }
   }
@@ -266,12 +276,20 @@ export class Surroundings {
   #start(family: Family, now: Instant): void {
     const { random, pool } = this.#options;
     const { id: via, port: localPort } = family.socket;
-    family.discovery = new Discovery({ family: family.socket.family, via, localPort, random, pool });
+    const discovery = new Discovery({ family: family.socket.family, via, localPort, random, pool });
+    family.discovery = discovery;
+    family.isSettled = false;
     family.reflexive = [];
-    for (const server of this.#servers) family.discovery.addServer(server, now);
+    for (const server of this.#servers) this.#ask(family, discovery, server, now);
     if (this.#routerHost !== undefined && family.socket.family === 4) {
-      family.discovery.onRouterAddress(this.#routerHost, now);
+      discovery.onRouterAddress(this.#routerHost, now);
     }
+  }
+
+  #ask(family: Family, discovery: Discovery, server: DiscoveryServer, now: Instant): void {
+    if (server.address.family !== family.socket.family) return;
+    family.isSettled = false;
+    discovery.addServer(server, now);
   }
 
   #proceed(family: Family, now: Instant): void {
@@ -312,6 +330,7 @@ export class Surroundings {
         this.#hasChanged = true;
         return;
       case "finished":
+        family.isSettled = true;
         return;
     }
   }

@@ -39,31 +39,63 @@ export interface LabOptions {
   readonly link?: DuplexLinkOptions;
   /** Places of the server: two, with two ports each, unless given. */
   readonly places?: 1 | 2;
-  /** Servers, by default one. */
+  /** Servers, by default one; and which of them each side knows, by default all. */
   readonly servers?: number;
+  readonly dialerServers?: readonly number[];
+  readonly listenerServers?: readonly number[];
   /** Addresses of the listener in the ticket: none, unless given. */
   readonly isDirect?: boolean;
   /** Time that the listener has before the call, in ms. */
   readonly warmUp?: number;
+  /** Whether the listener's application decides on each peer; the test answers. */
+  readonly acceptHook?: boolean;
+  /** Whether the addresses of interfaces are told to everybody. */
+  readonly tellsHosts?: boolean;
+  /** Fields of the ticket that differ from those of one for many calls. */
+  readonly ticket?: Partial<TicketFields>;
+  /** Whether servers answer from elsewhere if asked, as RFC 5780 §6 has it. */
+  readonly diagnostics?: boolean;
+  /** Calls that the ticket is good for: any number, unless given. */
+  readonly uses?: number | undefined;
 }
 
+/** What a peer has sent since the call. */
+export interface Cost {
+  datagrams: number;
+  bytes: number;
+  /** Requests of STUN, repetitions included. */
+  stun: number;
+  /** Datagrams whose hop limit ends before the peer's NAT. */
+  openers: number;
+}
+
+/** Which of the two. */
+export type Who = "dialer" | "listener";
+
 const PORT = 3_478;
+
+/** Hop limits up to this are openers' (PATH-10). */
+const MAX_OPENER_TTL = 4;
 
 /** See the module. */
 export class Lab {
   readonly world: World;
   readonly dialer: Host<AgentMachine>;
   readonly listener: Host<AgentMachine>;
-  readonly servers: readonly Host<ServerMachine>[];
+  readonly servers: Host<ServerMachine>[];
   readonly ticket: TicketFields;
   readonly nats: Nat[] = [];
-  readonly events: { readonly at: number; readonly who: "dialer" | "listener"; readonly event: AgentEvent }[] = [];
+  readonly events: { readonly at: number; readonly who: Who; readonly event: AgentEvent }[] = [];
   /** Sockets beside the main ones that are open, by peer. */
   readonly extraSockets = { dialer: new Set<number>(), listener: new Set<number>() };
+  readonly costs: Record<Who, Cost> = { dialer: noCost(), listener: noCost() };
+  /** The name of the ticket in events of the listener. */
+  ticketId = "";
   calledAt = 0;
   connection: ConnectionMachine | undefined;
   readonly #options: LabOptions;
   readonly #keys;
+  readonly #identities: readonly KeyPair[];
   readonly #agentServers: readonly AgentServer[];
   #lastPort = 5_000;
 
@@ -71,9 +103,9 @@ export class Lab {
     this.#options = options;
     this.world = new World({ seed: options.seed ?? 1 });
     this.#keys = this.world.rng.fork("keys");
-    const identities = Array.from({ length: options.servers ?? 1 }, () => this.newKey());
-    this.servers = identities.map((identity, index) => this.#addServer(identity, index));
-    this.#agentServers = identities.map(({ publicKey }, index) => ({
+    this.#identities = Array.from({ length: options.servers ?? 1 }, () => this.newKey());
+    this.servers = this.#identities.map((identity, index) => this.#addServer(identity, index));
+    this.#agentServers = this.#identities.map(({ publicKey }, index) => ({
       pin: serverPin(publicKey),
       addresses: this.#places(index).filter(({ port }) => port === PORT),
     }));
@@ -85,11 +117,37 @@ export class Lab {
       ...{ key: identity.publicKey, secret: this.#keys.random(16), expiresAt: 0, singleUse: false, directOnly: false },
       ...{ relayOnly: false, paste: false, servers: [] },
       addresses: options.isDirect === true ? [this.listener.address()] : [],
+      ...options.ticket,
     };
-    this.listener.machine.addTicket(this.ticket, Number.POSITIVE_INFINITY, this.world.now);
-    this.listener.machine.useServers(this.#agentServers, this.world.now);
-    this.world.wake(this.listener);
+    if (options.warmUp === undefined || options.warmUp > 0) this.listen();
     this.world.run({ for: options.warmUp ?? 3_000 });
+  }
+
+  /** The listener registers; done already, unless there is no time before the call. */
+  listen(): void {
+    const { machine } = this.listener;
+    this.ticketId = machine.addTicket(this.ticket, this.#options.uses ?? Number.POSITIVE_INFINITY, this.world.now);
+    machine.useServers(this.#serversOf(this.#options.listenerServers), this.world.now);
+    this.world.wake(this.listener);
+  }
+
+  /** A server vanishes without a word. */
+  stopServer(index = 0): void {
+    this.servers[index]!.stop();
+  }
+
+  /** A server that has vanished is there again, with the identity that it had, unless another one is given. */
+  startServer(index = 0, identity: KeyPair = this.#identities[index]!): void {
+    this.servers[index] = this.#addServer(identity, index);
+  }
+
+  /** The server of the ticket with this index, as peers know it. */
+  agentServer(index = 0): AgentServer {
+    return this.#agentServers[index]!;
+  }
+
+  #serversOf(indices: readonly number[] | undefined): readonly AgentServer[] {
+    return indices === undefined ? this.#agentServers : indices.map((index) => this.#agentServers[index]!);
   }
 
   newKey(): KeyPair {
@@ -100,9 +158,10 @@ export class Lab {
   call(options: { readonly timeout?: number } = {}): ConnectionMachine {
     const { machine } = this.dialer;
     this.calledAt = this.world.now;
+    for (const cost of [this.costs.dialer, this.costs.listener]) Object.assign(cost, noCost());
     const { timeout = 20_000 } = options;
     const connection = machine.connect({ ticket: this.ticket, identity: this.newKey(), timeout }, this.world.now);
-    machine.introduce(connection, this.ticket, this.#agentServers, this.world.now);
+    machine.introduce(connection, this.ticket, this.#serversOf(this.#options.dialerServers), this.world.now);
     this.world.wake(this.dialer);
     this.connection = connection;
     return connection;
@@ -124,6 +183,19 @@ export class Lab {
     return this.events.find(
       ({ who, event }) => who === "listener" && event.type === "connection" && event.event.type === "readable",
     )?.at;
+  }
+
+  /** The connection at the listener, once it is open. */
+  get accepted(): ConnectionMachine | undefined {
+    for (const { event } of this.events) if (event.type === "incoming") return event.connection;
+    return undefined;
+  }
+
+  /** When the listener's state at a server has become this, in order of time. */
+  serverStates(): readonly { readonly at: number; readonly server: number; readonly state: string }[] {
+    return this.events.flatMap(({ at, event }) =>
+      event.type === "server" ? [{ at, server: event.server, state: event.state }] : [],
+    );
   }
 
   /** How the call ended, if it did. */
@@ -155,13 +227,14 @@ export class Lab {
           pool: world.pool,
           sockets: places.map((_, id) => ({ id, family: 4 })),
           config: DEFAULT_CONFIG,
+          ...(this.#options.diagnostics === true && { diagnostics: [{ primary: places[0]!, other: places.at(-1)! }] }),
         },
         world.now,
       ),
     });
   }
 
-  #addPeer(name: "dialer" | "listener", index: 1 | 2, shared: Nat | undefined, identity: KeyPair): Host<AgentMachine> {
+  #addPeer(name: Who, index: 1 | 2, shared: Nat | undefined, identity: KeyPair): Host<AgentMachine> {
     const { world } = this;
     const { nat, carrier } = this.#options[name] ?? {};
     const outer = carrier && this.#addNat(`carrier of ${name}`, `203.0.113.${index + 10}`, carrier);
@@ -177,10 +250,11 @@ export class Lab {
       sockets: [{ id: 0, family: 4, port }],
       identity: name === "listener" ? identity : this.newKey(),
       config: DEFAULT_CONFIG,
-      acceptHook: false,
+      acceptHook: this.#options.acceptHook ?? false,
+      tellsHosts: this.#options.tellsHosts ?? false,
     });
     machine.onInterfaces([address(host, 0)], world.now);
-    return world.addHost({
+    const peer = world.addHost({
       name,
       machine,
       addresses: [address(host, port)],
@@ -188,6 +262,15 @@ export class Lab {
       link: this.#link,
       onEvent: (event, peer) => this.#onEvent(name, event, peer, host),
     });
+    peer.link.up.filter = ({ payload, ttl }) => {
+      const cost = this.costs[name];
+      cost.datagrams += 1;
+      cost.bytes += payload.length;
+      if (payload[0] === 0) cost.stun += 1;
+      if (ttl <= MAX_OPENER_TTL) cost.openers += 1;
+      return "pass";
+    };
+    return peer;
   }
 
   #addNat(name: string, outer: string, options: Partial<NatOptions>, behind?: Nat): Nat {
@@ -196,7 +279,7 @@ export class Lab {
     return nat;
   }
 
-  #onEvent(who: "dialer" | "listener", event: AgentEvent, peer: Host<AgentMachine>, host: string): void {
+  #onEvent(who: Who, event: AgentEvent, peer: Host<AgentMachine>, host: string): void {
     this.events.push({ at: this.world.now, who, event });
     const extra = this.extraSockets[who];
     if (event.type === "sockets-wanted") {
@@ -222,4 +305,8 @@ export class Lab {
   get #link(): DuplexLinkOptions {
     return this.#options.link ?? { delay: 10 };
   }
+}
+
+function noCost(): Cost {
+  return { datagrams: 0, bytes: 0, stun: 0, openers: 0 };
 }
