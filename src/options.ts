@@ -213,6 +213,7 @@ function checkPath(path: PathPolicy | undefined): PathPolicy {
 
 function checkServers(server: ListenOptions["server"]): readonly ServerRecord[] {
   if (server === undefined) return [];
+  if (typeof server !== "string" && !Array.isArray(server)) throw bad("server is a string, or a list of some");
   return serverRecords(typeof server === "string" ? [server] : [...new Set(server)]);
 }
 

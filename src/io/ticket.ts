@@ -5,6 +5,7 @@
  */
 import { isPublicKey, sha256 } from "../crypto/primitives.ts";
 import { deriveTicketKeys } from "../crypto/ticket-keys.ts";
+import type { Place } from "../ticket/records.ts";
 import { decodeTicket, encodeTicket, type ServerRecord, type TicketFields, ticketCore } from "../ticket/ticket.ts";
 import { toHex } from "../util/bytes.ts";
 import type { Address } from "../util/machine.ts";
@@ -15,6 +16,7 @@ export interface RedactedTicket {
   readonly id: string;
   readonly key: string;
   readonly addresses: readonly Address[];
+  readonly servers: readonly Place[];
   readonly expiresAt: string | undefined;
   readonly singleUse: boolean;
 }
@@ -67,6 +69,7 @@ export class Ticket {
       id: this.id,
       key: this.key,
       addresses: this.addresses,
+      servers: this.servers.map(({ host, port }) => ({ host, port })),
       expiresAt: this.expiresAt?.toISOString(),
       singleUse: this.singleUse,
     };
@@ -94,7 +97,7 @@ export class Ticket {
     return this.fields.addresses;
   }
 
-  /** Servers through which the listener can be found; at most 4, none yet. */
+  /** Servers through which the listener can be found; at most 4. */
   get servers(): readonly ServerRecord[] {
     return this.fields.servers;
   }

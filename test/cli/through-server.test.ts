@@ -3,21 +3,16 @@
  *
  * @module
  */
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { freePort } from "../free-port.ts";
 import { folder, pause, run, start } from "./processes.ts";
 
 /** A server on loopback; returns its address string. */
 async function server(): Promise<{ readonly word: string; readonly kill: () => void }> {
   const file = join(folder(), "address");
-  const socket = createSocket("udp4");
-  socket.bind({ address: "127.0.0.1", port: 0 });
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
+  const port = await freePort();
   const running = start(["server", "--host", "127.0.0.1", "--port", `${port}`, "--address-file", file]);
   while (!existsSync(file)) await pause(20);
   return { word: readFileSync(file, "utf8").trim(), kill: () => running.kill("SIGKILL") };
