@@ -329,12 +329,9 @@ export class AgentMachine implements Machine<AgentEvent> {
       case "exhausted":
       case "peer-moved":
         return;
-      case "connected": {
-        const { remote: address, rtt } = event.path;
-        this.#journals.get(connection)?.add({ type: "path", kind: "direct", address, rtt }, this.#now);
+      case "connected":
         this.#prunings.push({ connection, at: after(this.#now, SOCKET_LINGER) });
         break;
-      }
       case "closed":
         this.#desk.prune(connection, undefined);
         if (event.reason.kind === "unreachable" && event.reason.cause === undefined && call?.cause !== undefined) {

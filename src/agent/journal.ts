@@ -14,7 +14,6 @@ export type JournalEvent =
   | { readonly type: "observed"; readonly server: Address; readonly address: Address }
   | { readonly type: "candidate"; readonly side: "own" | "peer"; readonly kind: ProbeKind; readonly address: Address }
   | { readonly type: "round"; readonly round: number; readonly techniques: readonly string[] }
-  | { readonly type: "path"; readonly kind: "direct" | "relay"; readonly address: Address; readonly rtt: Duration }
   | { readonly type: "note"; readonly text: string };
 
 /** With its time, in ms from the call. */
