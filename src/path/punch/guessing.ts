@@ -10,7 +10,7 @@ import type { NatProfile } from "../../wire/nat-profile.ts";
 import type { PunchBudget } from "./budget.ts";
 import type { PlannedRung, PortPool, Role } from "./plan.ts";
 import { PortWalk } from "./port-walk.ts";
-import { DEFAULT_SAMPLE_AGE, stridePorts, walkPorts } from "./prediction.ts";
+import { stridePorts, walkPorts } from "./prediction.ts";
 import type { Rung } from "./rung.ts";
 import { SocketFan } from "./socket-fan.ts";
 import {
@@ -192,7 +192,7 @@ export class GuessingRungs {
         return;
       case "strides": {
         const stride = role === "responder" ? rung.responderStride : 1;
-        const age = this.#options.sampleAge ?? DEFAULT_SAMPLE_AGE;
+        const age = this.#options.sampleAge;
         this.#walk(pair, stridePorts(this.#target(pair.to), { stride, age }), 1, now);
         return;
       }

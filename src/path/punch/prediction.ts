@@ -30,29 +30,29 @@ export const MAX_WALK_PORTS = 64;
 
 // Implementation
 
-/** Time from when the ports were sampled to the walk, in ms, if nobody knows better: the exchange by a server, and 150 ms. */
-export const DEFAULT_SAMPLE_AGE: Duration = 500;
+/**
+ * Time from when the ports were sampled to the walk, in ms, if nobody knows better: the exchange by a server, and 150 ms;
+ * and at the least, since a walk that begins too late never meets.
+ */
+const DEFAULT_SAMPLE_AGE: Duration = 500;
+const LEAST_SAMPLE_AGE: Duration = 150;
 
 /** Ports to try at a target that sends from few ports of its own, in order. Empty if its last port is not known. */
 export function walkPorts(
   target: { readonly candidates: readonly Candidate[]; readonly profile: NatProfile; readonly host: string },
-  age: Duration = DEFAULT_SAMPLE_AGE,
+  age?: Duration,
 ): readonly number[] {
-  const expected = foreignPorts(target.profile, age);
+  const expected = foreignPorts(target.profile, age ?? DEFAULT_SAMPLE_AGE);
   const count = Math.min(WALK_PORTS + Math.ceil(4 * Math.sqrt(expected)), MAX_WALK_PORTS);
-  return portsFrom(target, { skip: leastForeignPorts(expected), stride: 1, count });
+  return portsFrom(target, { skip: leastForeignPorts(target.profile, age), stride: 1, count });
 }
 
 /** Ports to try where both sides walk, in order. Empty if the peer's last port is not known. */
 export function stridePorts(
   target: { readonly candidates: readonly Candidate[]; readonly profile: NatProfile; readonly host: string },
-  { stride, age = DEFAULT_SAMPLE_AGE }: { readonly stride: number; readonly age?: Duration },
+  { stride, age }: { readonly stride: number; readonly age?: Duration | undefined },
 ): readonly number[] {
-  return portsFrom(target, {
-    skip: leastForeignPorts(foreignPorts(target.profile, age)),
-    stride,
-    count: MAX_WALK_PORTS,
-  });
+  return portsFrom(target, { skip: leastForeignPorts(target.profile, age), stride, count: MAX_WALK_PORTS });
 }
 
 /** Ports that others have taken since, on average. */
@@ -61,7 +61,8 @@ function foreignPorts(profile: NatProfile, age: Duration): number {
 }
 
 /** Ports that others have taken since, at the least: fewer are seen in 2 of 100 cases. */
-function leastForeignPorts(expected: number): number {
+function leastForeignPorts(profile: NatProfile, age: Duration = LEAST_SAMPLE_AGE): number {
+  const expected = foreignPorts(profile, age);
   return Math.max(0, Math.floor(expected - 2 * Math.sqrt(expected)));
 }
 

@@ -34,6 +34,15 @@ describe("a walk (PATH-20)", () => {
     expect(walkPorts(target([5000], { foreignFlows: 255 }), 10_000)).toHaveLength(MAX_WALK_PORTS);
   });
 
+  test("of a sample whose age nobody knows begins early, and goes on for long", () => {
+    // 25 flows a second, as ten look like in a short row: three or four in 150 ms, of which none is certain; 12 in 500 ms.
+    const ports = walkPorts(target([5000], { foreignFlows: 25 }));
+    expect([ports[0], ports.length]).toEqual([5001, 16 + 15]);
+    expect(stridePorts(target([5000], { foreignFlows: 25 }), { stride: 2 })[0]).toBe(5001);
+    // 60 a second: 9 in 150 ms, of which 3 are.
+    expect(walkPorts(target([5000], { foreignFlows: 60 }))[0]).toBe(5004);
+  });
+
   test("wraps around within the pool", () => {
     const pool = { poolFirst: 4000, poolSize: 100 };
     expect(walkPorts(target([4098], pool)).slice(0, 3)).toEqual([4099, 4000, 4001]);
