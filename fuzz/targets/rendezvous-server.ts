@@ -97,8 +97,7 @@ class World {
         const id = this.#nextId++;
         this.open.set(id, { next: 0, calls: [99], decoder: new MessageDecoder() });
         const remote = { host: `192.0.2.${each.host}`, port: 1, family: 4 as const };
-        this.server.onSessionOpened({ id, handshakeHash: hashOf(id), remote }, this.now);
-        this.server.onRtt(id, id * 7);
+        this.server.onSessionOpened({ id, handshakeHash: hashOf(id), remote, rtt: () => id * 7 }, this.now);
         if (each.greets) this.#say(id, { type: "hello", flags: 0, token: new Uint8Array(0) });
         break;
       }

@@ -140,12 +140,6 @@ export class RendezvousServer {
     this.#closeOverflowing();
   }
 
-  /** Input: the smoothed round-trip time of a session has changed. */
-  onRtt(id: SessionId, rtt: Duration): void {
-    const session = this.#sessions.get(id);
-    if (session !== undefined) session.rtt = rtt;
-  }
-
   /** Input: a session's client has moved, and has proven it. */
   onAddressChanged(id: SessionId, remote: Address): void {
     const session = this.#sessions.get(id);

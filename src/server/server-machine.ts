@@ -233,7 +233,9 @@ export class ServerMachine implements Machine<never> {
     const client = { id: this.#nextSession++, connection };
     this.#byConnection.set(connection, client);
     this.#byId.set(client.id, client);
-    this.#rendezvous.onSessionOpened({ id: client.id, handshakeHash, remote: path.remote }, this.#now);
+    // Before the first sample it is 0.
+    const rtt = (): Duration | undefined => connection.stats().rtt || undefined;
+    this.#rendezvous.onSessionOpened({ id: client.id, handshakeHash, remote: path.remote, rtt }, this.#now);
     this.#read(client);
   }
 
@@ -261,8 +263,6 @@ export class ServerMachine implements Machine<never> {
   }
 
   #read({ id, connection }: Client): void {
-    const { rtt } = connection.stats();
-    if (rtt > 0) this.#rendezvous.onRtt(id, rtt);
     for (let bytes = connection.read(CONTROL_STREAM); bytes !== undefined; bytes = connection.read(CONTROL_STREAM)) {
       this.#rendezvous.onMessageBytes(id, bytes, this.#now);
     }

@@ -20,6 +20,8 @@ export interface SessionFacts {
   readonly handshakeHash: Uint8Array;
   /** Validated address of the client. */
   readonly remote: Address;
+  /** Smoothed round-trip time at the moment, in ms; `undefined` until there is a sample. */
+  readonly rtt: () => Duration | undefined;
 }
 
 /** One session; fields that change are written by the server alone. */
@@ -37,11 +39,10 @@ export class Session {
   readonly calls = new Map<number, Call>();
   /** How many of them it began. */
   callsBegun = 0;
-  /** Smoothed round-trip time, in ms; `undefined` until there is a sample. */
-  rtt: Duration | undefined;
   /** Whether HELLO has come. */
   isGreeted = false;
   isClosed = false;
+  readonly #rtt: SessionFacts["rtt"];
   #remote: Address;
   #source: string;
   #lastNumber = -1;
@@ -50,6 +51,7 @@ export class Session {
   constructor(facts: SessionFacts, limits: ServerLimits, now: Instant) {
     this.id = facts.id;
     this.handshakeHash = facts.handshakeHash;
+    this.#rtt = facts.rtt;
     this.#remote = facts.remote;
     this.#source = sourceKey(facts.remote.host);
     this.control = new TokenBucket(limits.controlRate, now);
@@ -70,6 +72,11 @@ export class Session {
     const number = this.#nextInvitation;
     this.#nextInvitation += 2;
     return number;
+  }
+
+  /** Smoothed round-trip time, in ms; `undefined` until there is a sample. */
+  get rtt(): Duration | undefined {
+    return this.#rtt();
   }
 
   /** Where the client is. */

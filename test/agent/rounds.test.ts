@@ -87,6 +87,28 @@ describe("three rounds (PATH-74, PATH-75)", () => {
     expect(lab.extraSockets.listener.size).toBe(2);
   });
 
+  test("both sides begin at about the same moment, before the first volley of either, whatever their ways to the server (RDV-16)", () => {
+    const lab = new Lab({ ...CONES, warmUp: 0 });
+    separate(lab);
+    for (const way of ["up", "down"] as const) lab.listener.link[way].update({ delay: 60 });
+    lab.listen();
+    lab.world.run({ for: 3_000 });
+    const openers: { who: string; at: number }[] = [];
+    for (const peer of [lab.dialer, lab.listener]) {
+      peer.link.up.filter = ({ ttl, from }) => {
+        // The first round has the main socket, and an opener by that to the peer's fresh one says nothing of a start.
+        const isStart = openers.every(({ who }) => who !== peer.name) || from.port !== 4_433;
+        if (ttl <= 4 && isStart) openers.push({ who: peer.name, at: lab.world.now - lab.calledAt });
+        return "pass";
+      };
+    }
+    lab.tryPair();
+    const of = (name: string): readonly number[] => openers.filter(({ who }) => who === name).map(({ at }) => at);
+    const [dialer, listener] = [of("dialer"), of("listener")];
+    expect([dialer.length, listener.length]).toEqual([3, 3]);
+    for (const [round, at] of dialer.entries()) expect(Math.abs(at - listener[round]!)).toBeLessThan(15);
+  });
+
   test("without a word from the server after the answer, later rounds begin 300 ms late, by the main sockets", () => {
     const lab = new Lab(CONES);
     separate(lab, 1_000);

@@ -71,8 +71,10 @@ export class RawLab {
     this.#decoders.set(id, new MessageDecoder());
     const family = host.includes(":") ? 6 : 4;
     const { handshakeHash } = client;
-    this.server.onSessionOpened({ id, handshakeHash, remote: { host, port: 40_000 + id, family } }, this.now);
-    if (rtt !== undefined) this.server.onRtt(id, rtt);
+    this.server.onSessionOpened(
+      { id, handshakeHash, remote: { host, port: 40_000 + id, family }, rtt: () => rtt },
+      this.now,
+    );
     if (greets) {
       this.say(client, { type: "hello", flags: 0, token: new Uint8Array(0) });
       client.inbox.length = 0;

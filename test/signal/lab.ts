@@ -70,10 +70,9 @@ export class SignalLab {
     const handshakeHash = counting(id, 32);
     client.session = id;
     this.server.onSessionOpened(
-      { id, handshakeHash, remote: { host: client.host, port: 4_000 + id, family: 4 } },
+      { id, handshakeHash, remote: { host: client.host, port: 4_000 + id, family: 4 }, rtt: () => 2 * client.delay },
       this.now,
     );
-    this.server.onRtt(id, 2 * client.delay);
     client.machine.onConnected({ serverKey: SERVER.publicKey, handshakeHash }, this.now);
     this.pump();
   }
