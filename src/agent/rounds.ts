@@ -175,6 +175,7 @@ export class Rounds {
   #prepare(now: Instant): void {
     const { desk, sampler, surroundings } = this.#context;
     this.#prepared = this.#begun + 1;
+    this.#options.connection.prepareRound();
     this.#hasAskedGo = false;
     this.#fresh = undefined;
     this.#isSampled = false;

@@ -331,6 +331,11 @@ export class ConnectionMachine implements HasDeadline {
     this.#traversal.punch(options, core.peerSituation, now);
   }
 
+  /** Both sides prepare the next round: what they tell from now on concerns no earlier one. */
+  prepareRound(): void {
+    this.#traversal?.prepareRound();
+  }
+
   /** A packet for a carrier that tells the peer where we are now; `undefined` without keys. */
   sealSituation(situation: Situation, now: Instant): Uint8Array | undefined {
     const core = this.#core;

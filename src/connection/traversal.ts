@@ -59,6 +59,8 @@ export class Traversal {
   readonly #rounds: Round[] = [];
   readonly #requests: SocketRequest[] = [];
   #isConfirmed: boolean;
+  /** What is told now is for a round that has not begun. */
+  #isPreparing = false;
   #now: Instant;
   /** Why the last round ended, once all have. */
   #exhausted: ExhaustedReason | undefined;
@@ -101,16 +103,25 @@ export class Traversal {
 
   /** Input: the peer tells where it is now. */
   onRemote({ candidates, profile }: Situation, now: Instant): void {
-    const newest = this.#rounds.at(-1);
-    newest?.puncher.onRemoteCandidates(candidates, profile ?? UNKNOWN_NAT, now);
+    if (this.#isPreparing) return;
+    this.#rounds.at(-1)?.puncher.onRemoteCandidates(candidates, profile ?? UNKNOWN_NAT, now);
   }
 
   /** Input: the peer is told this of where we are now. */
   onLocal({ candidates, profile }: Situation, now: Instant): void {
+    if (this.#isPreparing) return;
     this.#rounds.at(-1)?.puncher.onLocalCandidates(candidates, profile ?? UNKNOWN_NAT, now);
   }
 
   // Commands
+
+  /**
+   * Both sides prepare the next round. What they tell from now on is of its sockets: a probe from one of the round before
+   * would reach a NAT that does not expect it, and spoil a fresh port before it is used.
+   */
+  prepareRound(): void {
+    this.#isPreparing = true;
+  }
 
   /** Begins a round. */
   punch(options: PunchOptions, remote: Situation, now: Instant): void {
@@ -135,6 +146,7 @@ export class Traversal {
       now,
     );
     this.#rounds.push({ number: round, puncher });
+    this.#isPreparing = false;
     this.#exhausted = undefined;
   }
 
