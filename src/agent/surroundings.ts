@@ -15,7 +15,7 @@ import { type Address, type Datagram, type SocketId, sameAddress, type Transmit 
 import { earliest, type Instant } from "../util/time.ts";
 import { addressScope } from "../wire/address-scope.ts";
 import { type Candidate, MAX_CANDIDATES } from "../wire/candidate.ts";
-import { type NatProfile, UNKNOWN_NAT } from "../wire/nat-profile.ts";
+import { type NatBehavior, type NatProfile, UNKNOWN_NAT } from "../wire/nat-profile.ts";
 import type { SocketDesk } from "./socket-desk.ts";
 
 // Implementation
@@ -149,6 +149,14 @@ export class Surroundings {
   onMappedPort(mapped: MappedPort | undefined): void {
     this.#mappedPort = mapped;
     this.#hasChanged = true;
+  }
+
+  /** Input: how the NAT in front of a family filters was found out. */
+  onFiltering(family: 4 | 6, filtering: NatBehavior, now: Instant): void {
+    const own = this.#family(family);
+    if (own === undefined) return;
+    own.discovery?.onFiltering(filtering, now);
+    this.#proceed(own, now);
   }
 
   /** Input: the router says that this is its outer address. */

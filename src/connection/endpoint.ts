@@ -360,6 +360,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       case "turn":
       case "discover":
       case "discovered":
+      case "witness":
       case "relay":
       case "foreign":
         return kind;

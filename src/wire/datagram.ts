@@ -25,6 +25,7 @@ export type DatagramKind =
   | "cookie"
   | "discover"
   | "discovered"
+  | "witness"
   | "pad"
   | "relay"
   | "protected"
@@ -80,6 +81,8 @@ function kindOf(firstByte: number): DatagramKind {
       return "discover";
     case FIRST_BYTE.DISCOVERED:
       return "discovered";
+    case FIRST_BYTE.WITNESS:
+      return "witness";
     case FIRST_BYTE.PAD:
       return "pad";
     case FIRST_BYTE.RELAY:
