@@ -99,6 +99,8 @@ const CLOSE_CODES = { protocol: 1, limit: 2, draining: 3 } as const;
 interface Client {
   readonly id: SessionId;
   readonly connection: ConnectionMachine;
+  /** Whether the first stream is there: the packet that opens a connection may overtake it. */
+  hasControl: boolean;
 }
 
 /** See the module. It tells nothing: `health` says what there is to say. */
@@ -230,13 +232,12 @@ export class ServerMachine implements Machine<never> {
     const [path] = connection.paths();
     const { handshakeHash } = connection;
     if (path === undefined || handshakeHash === undefined) return;
-    const client = { id: this.#nextSession++, connection };
+    const client = { id: this.#nextSession++, connection, hasControl: false };
     this.#byConnection.set(connection, client);
     this.#byId.set(client.id, client);
     // Before the first sample it is 0.
     const rtt = (): Duration | undefined => connection.stats().rtt || undefined;
     this.#rendezvous.onSessionOpened({ id: client.id, handshakeHash, remote: path.remote, rtt }, this.#now);
-    this.#read(client);
   }
 
   #onClientEvent(client: Client, event: ConnectionEvent): void {
@@ -246,6 +247,7 @@ export class ServerMachine implements Machine<never> {
         if (event.id === CONTROL_STREAM) this.#read(client);
         return;
       case "opened":
+        client.hasControl ||= event.id === CONTROL_STREAM;
         // Nothing is said on other streams.
         if (event.id !== CONTROL_STREAM) connection.stopSending(event.id, CLOSE_CODES.protocol);
         return;
@@ -273,7 +275,7 @@ export class ServerMachine implements Machine<never> {
     switch (output.type) {
       case "send":
         // What waits is bounded by the rendezvous, which asks for the backlog.
-        client?.connection.write(CONTROL_STREAM, output.bytes);
+        if (client?.hasControl) client.connection.write(CONTROL_STREAM, output.bytes);
         return;
       case "witness": {
         const [path] = client?.connection.paths() ?? [];

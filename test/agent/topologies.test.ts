@@ -40,7 +40,8 @@ describe("a carrier's NAT over a home's", () => {
 
   test.each(cells)("$mapping, $filtering: meets a home, as caller and as listener", ({ mapping, filtering }) => {
     const both: Side = { ...HOME, carrier: kind(mapping, filtering) };
-    const within = mapping !== EI && filtering === APD ? 10_000 : 5 * 40 + 25;
+    // The home's filter hides that of the carrier, so the port of a dependent mapping is guessed unless all may come in.
+    const within = mapping !== EI && filtering !== EI ? 10_000 : 5 * 40 + 25;
     expect(timeOf({ dialer: both, listener: HOME })).toBeLessThanOrEqual(within);
     expect(timeOf({ dialer: HOME, listener: both })).toBeLessThanOrEqual(within);
   });
