@@ -54,7 +54,7 @@ export class IncomingCall {
     const { seen, link, rtt } = invitation;
     const serverRtt = link.rtt;
     this.#rounds = new Rounds(context, {
-      ...{ connection, budget, serverRtt, tellsHosts },
+      ...{ connection, budget, serverRtt, tellsHosts, answeredAt: now },
       attestedHosts: seen === undefined ? [] : [seen],
       roundTrip: serverRtt === undefined ? undefined : serverRtt + rtt,
       signal: (envelope, signalOptions, now) => this.#signal(envelope, signalOptions, now),

@@ -241,6 +241,7 @@ export class OutgoingCall {
       attestedHosts: event.seen === undefined ? [] : [event.seen],
       serverRtt,
       roundTrip: serverRtt === undefined ? undefined : serverRtt + event.rtt,
+      answeredAt: now,
       tellsHosts: this.#options.tellsHosts,
       signal: (envelope, options, at) => this.#signal(envelope, options, at),
     });

@@ -46,6 +46,8 @@ export interface RoundsOptions {
   /** Round-trip time to the server, and a guess at that to the peer, in ms. */
   readonly serverRtt: Duration | undefined;
   readonly roundTrip: Duration | undefined;
+  /** When both sides know of each other: of the first round, one that nobody releases begins a round trip to the server later. */
+  readonly answeredAt: Instant;
   /** Whether the peer is told the addresses of our interfaces, whatever it is. */
   readonly tellsHosts: boolean;
   /** Brings an envelope to the peer; nothing if there is no way at present. */
@@ -168,7 +170,8 @@ export class Rounds {
   }
 
   get #latestBegin(): Instant | undefined {
-    const start = this.#nextStart;
+    const { answeredAt, serverRtt = DEFAULT_RTT } = this.#options;
+    const start = this.#base === undefined ? after(answeredAt, serverRtt) : this.#nextStart;
     return start === undefined || this.#begun === this.#prepared ? undefined : after(start, GO_PATIENCE);
   }
 
@@ -198,6 +201,7 @@ export class Rounds {
   }
 
   #begin(startAt: Instant, now: Instant): void {
+    this.#base ??= startAt;
     this.#begun += 1;
     const { connection, budget, attestedHosts, roundTrip } = this.#options;
     const { situation: local, sockets } = this.#announce();

@@ -146,6 +146,15 @@ export class Lab {
     return this.#agentServers[index]!;
   }
 
+  /** What a server is known by, and where it is: for one that takes its place. */
+  serverParts(index = 0): {
+    readonly identity: KeyPair;
+    readonly places: readonly Address[];
+    readonly link: DuplexLinkOptions;
+  } {
+    return { identity: this.#identities[index]!, places: this.#places(index), link: this.#link };
+  }
+
   #serversOf(indices: readonly number[] | undefined): readonly AgentServer[] {
     return indices === undefined ? this.#agentServers : indices.map((index) => this.#agentServers[index]!);
   }
