@@ -28,8 +28,10 @@ const EASY: readonly (readonly [string, Side])[] = [
 
 describe("the first byte (PATH-69, PATH-74)", () => {
   test.each(LINKS)("of every easy pair comes 4.5 R and the openers' 15 ms after the call: R = $name", ({ link, R }) => {
-    for (const [dialerName, dialer] of EASY) {
-      for (const [listenerName, listener] of EASY) {
+    // Kinds make no difference but to who is let in; longer ways none that depends on kinds.
+    const kinds = link === LINKS[0]!.link ? EASY : [EASY[0]!, EASY.at(-1)!];
+    for (const [dialerName, dialer] of kinds) {
+      for (const [listenerName, listener] of kinds) {
         const { ms } = new Lab({ dialer, listener, link }).tryPair();
         expect(ms, `${dialerName}, ${listenerName}`).toBeCloseTo(4.5 * R + 15, 6);
       }
