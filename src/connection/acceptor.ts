@@ -28,6 +28,7 @@ import { REFUSED_CODE } from "../wire/codes.ts";
 import { encodeCookie, encodeResp, type InitDatagram } from "../wire/handshake-datagram.ts";
 import { connectionIdKey } from "../wire/packet-header.ts";
 import { decodeParameters, encodeParameters, type Parameters } from "../wire/parameters.ts";
+import { type Admission, type AdmissionPolicy, type Arrival, ListenerAdmission } from "./admission.ts";
 import type { Config } from "./config.ts";
 import type { ConnectionMachine } from "./connection.ts";
 import type { ConnectionRequest } from "./endpoint-events.ts";
@@ -54,36 +55,8 @@ const COOKIE_LIFETIME: Duration = 120_000;
 
 // Implementation
 
-/** How much handshakes may cost. */
-export interface AcceptorLimits {
-  /** Half-open connections at once, in all and of one source. */
-  readonly halfOpen: number;
-  readonly halfOpenPerSource: number;
-  /** Verified handshakes a second above which sources must prove their address: each costs above a millisecond. */
-  readonly cookieThreshold: Rate;
-  /** Handshakes in all, from one source, and with one ticket. */
-  readonly total: Rate;
-  readonly perSource: Rate;
-  readonly perTicket: Rate;
-}
-
-/** A listener's: a fifth of a core goes to handshakes at the worst. */
-export const LISTENER_LIMITS: AcceptorLimits = {
-  // Bounds memory (below 4 KiB each) and unfinished Diffie-Hellman work.
-  halfOpen: 256,
-  // An office behind one NAT whose members all dial in the same second.
-  halfOpenPerSource: 64,
-  cookieThreshold: { perSecond: 50, burst: 150 },
-  total: { perSecond: 200, burst: 400 },
-  perSource: { perSecond: 20, burst: 128 },
-  perTicket: { perSecond: 50, burst: 256 },
-};
-
 /** Ways back by carriers that one message is answered on: the servers of a ticket. */
 const MAX_CARRIERS = 4;
-
-/** Messages by carriers have no source that could be limited: whoever runs the carrier limits its users. */
-const CARRIER_SOURCE = "carrier";
 
 /** Refusals of one dead ticket: a holder deserves an answer, a flood does not. */
 const REFUSAL_RATE: Rate = { perSecond: 1, burst: 4 };
@@ -134,7 +107,8 @@ export interface AcceptorOptions {
   readonly acceptHook: boolean;
   /** Lets in who knows the pin of these; they belong to the identity. */
   readonly server?: ServerKeys | undefined;
-  readonly limits?: AcceptorLimits | undefined;
+  /** A listener's unless given. */
+  readonly admission?: AdmissionPolicy | undefined;
 }
 
 /** A source address of a message, and what its answer has to repeat. */
@@ -149,7 +123,8 @@ interface Source extends Omit<HandshakeSource, "credit"> {
 interface Pending extends HalfOpenOptions {
   readonly coreHash: Uint8Array;
   readonly fingerprint: number;
-  readonly sourceKey: string;
+  /** `undefined` if a carrier brought it. */
+  readonly sourceKey: string | undefined;
   readonly expiresAt: Instant;
   readonly sources: Source[];
   readonly carriers: CarrierRef[];
@@ -167,16 +142,12 @@ export class Acceptor {
   readonly #config: Config;
   readonly #acceptHook: boolean;
   readonly #server: ServerKeys | undefined;
-  readonly #limits: AcceptorLimits;
   readonly #hintCipher: HintCipher;
   readonly #seen = new SeenHandshakes();
   readonly #pending = new Map<number, Pending>();
   readonly #requests = new Map<number, Pending>();
   readonly #outgoing: Transmit[] = [];
-  readonly #load: RateLimiter;
-  readonly #total: RateLimiter;
-  readonly #perSource: RateLimiter;
-  readonly #perTicket: RateLimiter;
+  readonly #admission: AdmissionPolicy;
   readonly #refusals = new RateLimiter(REFUSAL_RATE);
   #nextRequestId = 1;
   #cookieSecrets: { current: Uint8Array; previous: Uint8Array; turnedAt: Instant } | undefined;
@@ -187,12 +158,7 @@ export class Acceptor {
     this.#config = config;
     this.#acceptHook = options.acceptHook;
     this.#server = options.server;
-    const limits = options.limits ?? LISTENER_LIMITS;
-    this.#limits = limits;
-    this.#load = new RateLimiter(limits.cookieThreshold);
-    this.#total = new RateLimiter(limits.total);
-    this.#perSource = new RateLimiter(limits.perSource);
-    this.#perTicket = new RateLimiter(limits.perTicket);
+    this.#admission = options.admission ?? new ListenerAdmission();
     this.#hintCipher = hintCipher(identity.publicKey);
   }
 
@@ -224,13 +190,9 @@ export class Acceptor {
         : ResponderHandshake.openSeal(core, entry.keys);
     if (noise1 === undefined) return "bad-seal";
     const isDatagram = typeof origin !== "number";
-    if (isDatagram && !this.#load.take("", now) && !this.#hasCookie(origin.init, origin.from, now)) {
-      this.#sendCookie(origin.init, keys, origin.via, origin.from, now);
-      return "cookie";
-    }
-    const source = isDatagram ? sourceKey(origin.from.host) : CARRIER_SOURCE;
-    const limited = this.#limit(entry, source, now);
-    if (limited !== undefined) return limited;
+    const admission = this.#judge(entry, origin, now);
+    if (admission === "cookie" && isDatagram) this.#sendCookie(origin.init, keys, origin.via, origin.from, now);
+    if (admission !== "accept") return admission;
     const peer = entry === undefined ? undefined : ResponderHandshake.read(noise1, entry.keys, this.#identity);
     const received = entry === undefined ? ServerHandshake.read(noise1, this.#server!, this.#identity) : peer;
     if (received === undefined) return "bad-handshake";
@@ -240,7 +202,7 @@ export class Acceptor {
     const pending: Pending = {
       coreHash,
       fingerprint,
-      sourceKey: source,
+      sourceKey: isDatagram ? sourceKey(origin.from.host) : undefined,
       expiresAt: after(now, HALF_OPEN_LIFETIME),
       received,
       peerKey: peer?.peerKey,
@@ -404,16 +366,20 @@ export class Acceptor {
     return server !== undefined && equalBytes(unmaskHint(server.hintCipher, core), server.hint) ? server : undefined;
   }
 
-  #limit(entry: TicketEntry | undefined, source: string, now: Instant): string | undefined {
-    if (this.#pending.size >= this.#limits.halfOpen) return "half-open-limit";
-    let ofSource = 0;
-    for (const pending of this.#pending.values()) if (pending.sourceKey === source) ofSource += 1;
-    if (ofSource >= this.#limits.halfOpenPerSource && source !== CARRIER_SOURCE) return "half-open-limit";
-    const granted =
-      (source === CARRIER_SOURCE || this.#perSource.take(source, now)) &&
-      (entry === undefined || this.#perTicket.take(entry.id, now)) &&
-      this.#total.take("", now);
-    return granted ? undefined : "rate-limit";
+  /** What the policy makes of a first message whose seal has opened. */
+  #judge(entry: TicketEntry | undefined, origin: Origin, now: Instant): Admission {
+    const isDatagram = typeof origin !== "number";
+    const source = isDatagram ? sourceKey(origin.from.host) : undefined;
+    let halfOpenOfSource = 0;
+    for (const pending of this.#pending.values()) if (pending.sourceKey === source) halfOpenOfSource += 1;
+    const arrival: Arrival = {
+      host: isDatagram ? origin.from.host : undefined,
+      ticketId: entry?.id,
+      hasCookie: isDatagram && this.#hasCookie(origin.init, origin.from, now),
+      halfOpen: this.#pending.size,
+      halfOpenOfSource,
+    };
+    return this.#admission.judge(arrival, now);
   }
 
   #hasCookie(init: InitDatagram, from: Address, now: Instant): boolean {

@@ -28,7 +28,8 @@ import { classify, cut, MAX_SEGMENTS, split } from "../wire/datagram.ts";
 import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
 import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import { encodeParameters, type Parameters } from "../wire/parameters.ts";
-import { Acceptor, type AcceptorLimits, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
+import { Acceptor, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
+import type { AdmissionPolicy } from "./admission.ts";
 import type { Config } from "./config.ts";
 import { ConnectionMachine } from "./connection.ts";
 import type { InterfaceMtu } from "./core.ts";
@@ -65,8 +66,8 @@ export interface EndpointOptions {
   readonly openTrace?: OpenTrace | undefined;
   /** Makes the endpoint a server; the keys belong to its identity. */
   readonly server?: ServerKeys | undefined;
-  /** A listener's unless given. */
-  readonly limits?: AcceptorLimits | undefined;
+  /** Which first messages are worked on; a listener's policy unless given. */
+  readonly admission?: AdmissionPolicy | undefined;
   /** Where a peer that came by this carrier may reach us; nowhere unless given. */
   readonly situationFor?: (carrier: CarrierRef) => Situation;
 }
@@ -139,8 +140,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       answerByCarrier: (ref: CarrierRef, core: Uint8Array, connection: ConnectionMachine | undefined) =>
         this.#events.push({ type: "answer", ref, core, connection }),
     };
-    const { acceptHook, server, limits } = options;
-    this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook, server, limits });
+    const { acceptHook, server, admission } = options;
+    this.#acceptor = new Acceptor(host, options.identity, options.config, { acceptHook, server, admission });
   }
 
   // Inputs

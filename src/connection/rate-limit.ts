@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { toHex } from "../util/bytes.ts";
 import type { Instant } from "../util/time.ts";
+import { parseHost } from "../wire/address.ts";
 
 /** How fast something may happen. */
 export interface Rate {
@@ -61,8 +63,13 @@ export class RateLimiter {
 
 /** The key under which one household or one host is limited: an IPv4 address, or the /64 of an IPv6 address. */
 export function sourceKey(host: string): string {
-  if (!host.includes(":")) return host;
-  // An abbreviated address is cut at the same place whenever it is written in canonical form.
-  const head = host.split("::")[0]!;
-  return head.split(":").slice(0, 4).join(":");
+  const bytes = host.includes(":") ? parseHost(host) : undefined;
+  if (bytes === undefined) return host;
+  // IPv4 in the guise of IPv6 (RFC 4291 §2.5.5.2) is one host, not a network of all of them.
+  if (isMapped(bytes)) return bytes.subarray(12).join(".");
+  return toHex(bytes.subarray(0, 8));
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
 }

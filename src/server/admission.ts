@@ -6,8 +6,9 @@
  *
  * @module
  */
+import type { Admission, AdmissionPolicy, Arrival } from "../connection/admission.ts";
 import type { Rate } from "../connection/rate-limit.ts";
-import type { Duration, Instant } from "../util/time.ts";
+import type { Instant } from "../util/time.ts";
 import { SourceLimiter } from "./source-limiter.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -31,28 +32,8 @@ export const DEFAULT_ADMISSION: AdmissionLimits = {
   maxHalfOpen: 4_096,
 };
 
-// Implementation
-
-/** A process that runs so far behind its timers is busy enough to ask everybody for a cookie, in ms. */
-const BUSY_LAG: Duration = 50;
-
-/** What is known about a first message before any Diffie-Hellman. */
-export interface Arrival {
-  /** Literal address that it came from. */
-  readonly host: string;
-  /** Whether it carries a right cookie for that address. */
-  readonly hasCookie: boolean;
-  /** Half-open sessions at present. */
-  readonly halfOpen: number;
-  /** How far the process runs behind its timers, in ms. */
-  readonly lag: Duration;
-}
-
-/** What to do with a first message. */
-export type Admission = "accept" | "cookie" | "drop";
-
 /** See the module. */
-export class HandshakeAdmission {
+export class HandshakeAdmission implements AdmissionPolicy {
   readonly #maxHalfOpen: number;
   readonly #perSource: SourceLimiter;
   readonly #unproven: SourceLimiter;
@@ -66,16 +47,12 @@ export class HandshakeAdmission {
     this.#unprovenTotal = new TokenBucket(unprovenTotal, now);
   }
 
-  /** Input: a first message whose seal has opened. */
-  judge(arrival: Arrival, now: Instant): Admission {
-    const { host, hasCookie, halfOpen, lag } = arrival;
-    if (halfOpen >= this.#maxHalfOpen) return "drop";
-    if (!hasCookie) {
-      if (lag > BUSY_LAG) return "cookie";
-      // Who writes another's address on his messages must not use up the rate of that source: it is not touched here.
-      if (!this.#unproven.take(host, now) || !this.#unprovenTotal.take(now)) return "cookie";
-      return "accept";
-    }
-    return this.#perSource.take(host, now) ? "accept" : "drop";
+  judge({ host, hasCookie, halfOpen }: Arrival, now: Instant): Admission {
+    if (halfOpen >= this.#maxHalfOpen) return "half-open-limit";
+    // Nobody carries calls to a server.
+    if (host === undefined) return "rate-limit";
+    if (hasCookie) return this.#perSource.take(host, now) ? "accept" : "rate-limit";
+    // Who writes another's address on his messages must not use up the rate of that source: it is not touched here.
+    return this.#unproven.take(host, now) && this.#unprovenTotal.take(now) ? "accept" : "cookie";
   }
 }

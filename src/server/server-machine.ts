@@ -25,6 +25,7 @@ import { Deque } from "../util/deque.ts";
 import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
 import { type Duration, earliest, type Instant } from "../util/time.ts";
 import { classify } from "../wire/datagram.ts";
+import { type AdmissionLimits, HandshakeAdmission } from "./admission.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { ServerOutput } from "./outbox.ts";
 import { RendezvousServer, type ServerHealth } from "./rendezvous.ts";
@@ -43,6 +44,8 @@ export interface ServerMachineOptions {
   readonly sockets: readonly { readonly id: SocketId; readonly family: 4 | 6 }[];
   readonly config: Config;
   readonly limits?: Partial<ServerLimits>;
+  /** How many handshakes are worked on. */
+  readonly admission?: Partial<AdmissionLimits> | undefined;
   /** How often strangers are answered. */
   readonly stunRates?: StunRates;
   /**
@@ -131,6 +134,7 @@ export class ServerMachine implements Machine<never> {
       identity,
       config,
       acceptHook: false,
+      admission: new HandshakeAdmission(now, options.admission),
       server: deriveServerKeys(serverPin(identity.publicKey)),
     });
     const places = new Set(sockets.map(({ id }) => id & PLACE_BITS));

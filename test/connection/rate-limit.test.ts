@@ -31,6 +31,13 @@ test("time that goes back grants nothing", () => {
 
 test("an IPv6 source is its /64, an IPv4 source its address", () => {
   expect(sourceKey("192.0.2.7")).toBe("192.0.2.7");
-  expect(sourceKey("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2");
+  expect(sourceKey("2001:db8:1:2:3:4:5:6")).toBe(sourceKey("2001:db8:1:2::"));
   expect(sourceKey("2001:db8::1")).toBe(sourceKey("2001:db8::2"));
+  // However it is abbreviated, and whatever is.
+  expect(sourceKey("2001:db8::4:5:6:7")).toBe(sourceKey("2001:db8:0:0:4:5:6:7"));
+  expect(sourceKey("2001:db8:1::9")).not.toBe(sourceKey("2001:db8:2::9"));
+  expect(sourceKey("2001::1")).toBe(sourceKey("2001:0:0:0:9::"));
+  // RFC 4291 §2.5.5.2: these are IPv4 hosts, not one network.
+  expect(sourceKey("::ffff:192.0.2.7")).toBe("192.0.2.7");
+  expect(sourceKey("::ffff:c000:208")).toBe("192.0.2.8");
 });

@@ -202,3 +202,30 @@ describe("STUN on the same port", () => {
     expect(lab.server.machine.health.stun).toEqual({ answered: 400, limited: 100, ignored: 0 });
   });
 });
+
+describe("admission (RDV-21, RDV-22)", () => {
+  test("a hundred clients of one address get in at once: the first fifty unasked, the others with a cookie", () => {
+    const lab = new Lab();
+    const { world } = lab;
+    const keys = deriveServerKeys(serverPin(lab.identity.publicKey));
+    const host = world.addHost({
+      name: "office",
+      addresses: [address("198.51.100.7", 4_433)],
+      link: { delay: DELAY / 2 },
+      machine: new EndpointMachine({
+        ...{ random: world.rng.fork("office").random, unixTime: world.unixTime, pool: world.pool },
+        ...{ sockets: [{ id: 0, family: 4 }], identity: lab.newKey(), config: DEFAULT_CONFIG, acceptHook: false },
+      }),
+    });
+    const call = { keys, addresses: [PLACES[0]!], timeout: 5_000 };
+    const sessions = Array.from({ length: 100 }, () => host.machine.connectServer(call, world.now));
+    world.wake(host);
+    world.run({ until: () => sessions.every(({ state }) => state === "open"), for: 2_000 });
+    // A round trip, and another one for those who were asked to prove their address.
+    expect(world.now).toBeLessThanOrEqual(4 * DELAY + 5);
+    // Nobody has got more than he sent, sessions that are open included.
+    expect(lab.server.link.up.counters.bytesSent).toBeLessThanOrEqual(lab.server.link.down.counters.bytesDelivered);
+    world.run({ for: DELAY });
+    expect(lab.server.machine.health.sessions).toBe(100);
+  });
+});
