@@ -39,6 +39,7 @@ export const REQUIREMENT_FILES: Readonly<Record<string, string>> = {
   STUN: "spec/stun.md",
   MAP: "spec/portmap.md",
   RDV: "spec/rendezvous.md",
+  PASTE: "spec/paste.md",
 };
 
 const REQUIREMENT_ID = `(?:${Object.keys(REQUIREMENT_FILES).join("|")})-[0-9]+`;
