@@ -8,10 +8,11 @@
  * @module
  */
 import type { SessionSecrets } from "../crypto/key-schedule.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Address, SocketId, Transmit } from "../util/machine.ts";
 import type { Instant } from "../util/time.ts";
 import { REFUSED_CODE } from "../wire/codes.ts";
-import type { CookieDatagram, RespDatagram } from "../wire/handshake-datagram.ts";
+import { type CookieDatagram, HANDSHAKE_TOKEN_SIZE, type RespDatagram } from "../wire/handshake-datagram.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { type Answer, type Dial, type DialResult, type Question, readAnswer } from "./dial.ts";
 import type { Attempt, Refusal } from "./events.ts";
@@ -42,10 +43,17 @@ export interface Established {
   readonly handshakeHash?: Uint8Array | undefined;
 }
 
+// Specification
+
+/** Stands in a RESP for the token of an INIT where there was none: the message came by hand (spec/handshake.md#pasted). */
+const NO_ECHO = new Uint8Array(HANDSHAKE_TOKEN_SIZE);
+
 /** One call; see the module. */
 export class Calling {
   readonly #options: CallingOptions;
   #invitation: Question | undefined;
+  /** Whether the answer to the invitation comes by datagram, from wherever. */
+  #isPasted = false;
 
   constructor(options: CallingOptions) {
     this.#options = options;
@@ -54,6 +62,14 @@ export class Calling {
   /** Input: an answer by datagram; `undefined` if it is none, or proves nothing of where it came from. */
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): DialResult | undefined {
     return this.#options.dial.onResponse(response, via, from, now);
+  }
+
+  /**
+   * Input: a datagram that answers a message which went by hand. It proves nothing of where it came from. `undefined` if it
+   * is none, or if no message of ours went that way.
+   */
+  onPastedResponse({ echo, core }: RespDatagram): Answer | undefined {
+    return this.#isPasted && equalBytes(echo, NO_ECHO) ? this.onAnswer(core) : undefined;
   }
 
   /** Input: an answer by a carrier; `undefined` if it is none to our newest message. */
@@ -67,7 +83,8 @@ export class Calling {
   }
 
   /** The first message for a carrier, another one with each call; `undefined` if nobody carries calls there. */
-  invite(situation: Situation): Uint8Array | undefined {
+  invite(situation: Situation, { isPasted }: { readonly isPasted: boolean }): Uint8Array | undefined {
+    this.#isPasted = isPasted;
     this.#invitation = this.#options.invite?.(situation);
     return this.#invitation?.core1;
   }

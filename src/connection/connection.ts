@@ -170,6 +170,8 @@ export class ConnectionMachine implements HasDeadline {
   onResponse(response: RespDatagram, via: SocketId, from: Address, now: Instant): string | undefined {
     // The endpoint has looked at a part of the id only.
     if (!this.#core.localIds.includes(response.connectionId, 0)) return "unknown-id";
+    const pasted = this.#calling?.onPastedResponse(response);
+    if (pasted !== undefined) return this.#onPasted(pasted, now);
     const result = this.#calling?.onResponse(response, via, from, now);
     if (result === undefined) return "bad-response";
     const dropped = this.#onAnswer(result.answer, now);
@@ -190,6 +192,13 @@ export class ConnectionMachine implements HasDeadline {
   onAnswer(core2: Uint8Array, now: Instant): string | undefined {
     const answer = this.#calling?.onAnswer(core2);
     return answer === undefined ? "bad-response" : this.#onAnswer(answer, now);
+  }
+
+  /** A message that went by hand was answered by datagram. Keys are there then, but no path: {@link punch} finds one. */
+  #onPasted(answer: Answer, now: Instant): string | undefined {
+    const dropped = this.#onAnswer(answer, now);
+    if (dropped === undefined && this.#state === "connecting") this.#core.events.push({ type: "answered" });
+    return dropped;
   }
 
   /** An answer of the listener, on whatever way. */
@@ -315,10 +324,11 @@ export class ConnectionMachine implements HasDeadline {
 
   /**
    * The first message for a carrier, which tells where we may be reached. It is another one with each call: who has moved
-   * meanwhile says so. `undefined` if the connection is not calling, or not any more.
+   * meanwhile says so. With `isPasted` it goes by hand, and its answer comes by datagram from wherever, told by an
+   * `answered` event. `undefined` if the connection is not calling, or not any more.
    */
-  invite(situation: Situation): Uint8Array | undefined {
-    return this.#calling?.invite(situation);
+  invite(situation: Situation, options: { readonly isPasted: boolean } = { isPasted: false }): Uint8Array | undefined {
+    return this.#calling?.invite(situation, options);
   }
 
   /** Punches holes towards the peer, one round. The keys are there; `budget` is what all rounds for this peer share. */
@@ -535,6 +545,11 @@ export class ConnectionMachine implements HasDeadline {
   /** The connection ids that the peer is told in the handshake. */
   get connectionIds(): readonly Uint8Array[] {
     return this.#core.localIds.all();
+  }
+
+  /** The id of the peer that packets carry at present. */
+  get peerConnectionId(): Uint8Array {
+    return this.#core.remoteIds.current;
   }
 
   /** What a session with a server binds proofs to; of connections between peers nobody needs it. */

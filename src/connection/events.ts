@@ -87,6 +87,8 @@ export type ConnectionEvent =
   | { readonly type: "sockets"; readonly request: SocketRequest }
   /** All rounds of hole punching that were begun have ended, and found nothing. */
   | { readonly type: "exhausted"; readonly reason: ExhaustedReason }
+  /** A message that went by hand was answered: keys are there, but no path. */
+  | { readonly type: "answered" }
   /** The peer may be reached elsewhere than before. */
   | { readonly type: "peer-moved" }
   /** Nothing authentic has arrived for longer than the path explains. */

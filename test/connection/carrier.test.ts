@@ -9,6 +9,7 @@ import { ProbeBook } from "../../src/connection/probe-book.ts";
 import type { Situation } from "../../src/connection/situation.ts";
 import type { Address } from "../../src/util/machine.ts";
 import type { Instant } from "../../src/util/time.ts";
+import { encodeResp } from "../../src/wire/handshake-datagram.ts";
 import { UNKNOWN_NAT } from "../../src/wire/nat-profile.ts";
 import { encodePad } from "../../src/wire/pad.ts";
 import { Pair, type PairOptions } from "./pair.ts";
@@ -98,6 +99,57 @@ describe("a handshake by a carrier (PATH-60)", () => {
     expect(carried.initiator.state).toBe("open");
     expect(carried.pair.listener.endpoint.connectionCount).toBe(1);
     expect(carried.initiator.onAnswer(new Uint8Array(200), carried.pair.now)).toBe("bad-response");
+  });
+});
+
+describe("the answer by datagram to a message that went by hand (HS-27)", () => {
+  /** A message by hand, and the datagram that answers it, from an address that nobody has asked. */
+  function pasted(options: { readonly isPasted: boolean; readonly echo?: Uint8Array } = { isPasted: true }) {
+    const carried = new Carried();
+    const { pair, initiator } = carried;
+    const { answers } = carried.invite(initiator.invite(at(1, 1_000), options)!, 1);
+    const { core, connection } = answers[0]!;
+    const [echo, connectionId] = [options.echo ?? new Uint8Array(8), connection!.peerConnectionId];
+    const datagram = encodeResp({ connectionId, echo, token: new Uint8Array(8), core });
+    const from: Address = { host: "192.0.2.77", port: 77, family: 4 };
+    const receive = (bytes: Uint8Array) => pair.inject(pair.dialer, bytes.slice(), from);
+    const told = () => pair.eventsOf(pair.dialer, initiator).filter(({ type }) => type === "answered").length;
+    return { carried, initiator, responder: connection!, datagram, receive, told };
+  }
+
+  const hasKeys = (connection: ConnectionMachine) => connection.exporter("test", new Uint8Array()) !== undefined;
+
+  test("gives keys once, and no path", () => {
+    const { initiator, responder, datagram, receive, told } = pasted();
+    receive(datagram);
+    expect(initiator.exporter("test", new Uint8Array())).toEqual(responder.exporter("test", new Uint8Array()));
+    expect([initiator.state, initiator.paths(), told()]).toEqual(["connecting", [], 1]);
+    expect(receive(datagram)).toEqual([]);
+    expect(told()).toBe(1);
+  });
+
+  test("changes nothing if it was damaged, if it has another echo, or if the message went another way", () => {
+    const damaged = pasted();
+    for (let at = 32; at < damaged.datagram.length; at += 7) {
+      const copy = damaged.datagram.slice();
+      copy[at]! ^= 1;
+      damaged.receive(copy);
+    }
+    expect(hasKeys(damaged.initiator)).toBe(false);
+    damaged.receive(damaged.datagram);
+    expect(hasKeys(damaged.initiator)).toBe(true);
+    for (const options of [{ isPasted: false }, { isPasted: true, echo: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1) }]) {
+      const other = pasted(options);
+      other.receive(other.datagram);
+      expect([hasKeys(other.initiator), other.told()]).toEqual([false, 0]);
+    }
+  });
+
+  test("changes nothing if it answers an earlier message", () => {
+    const { initiator, datagram, receive } = pasted();
+    initiator.invite(at(2, 1_001), { isPasted: true });
+    receive(datagram);
+    expect(hasKeys(initiator)).toBe(false);
   });
 });
 
