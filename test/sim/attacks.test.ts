@@ -354,6 +354,19 @@ describe("a server that lies", () => {
     expectRightConnection(lab);
   });
 
+  test("and brings no signals, while the caller's first packets are lost: the listener does not give up for its CANCEL", () => {
+    const { lab, server } = hostileLab();
+    server.lie = (message) => (message.type === "signal" ? [] : [message]);
+    let connectedAt = Number.POSITIVE_INFINITY;
+    lab.nats[1]!.link.down.filter = ({ from }) => {
+      if (lab.connection?.state === "open") connectedAt = Math.min(connectedAt, lab.world.now);
+      const isSoon = lab.world.now >= connectedAt && lab.world.now < connectedAt + 200;
+      return isSoon && from.host === lab.nats[0]!.address ? "drop" : "pass";
+    };
+    expect(lab.tryPair().ms).toBeLessThan(AT_BEST + 600);
+    expectRightConnection(lab);
+  });
+
   test("and keeps every second message to itself, whichever begins", () => {
     for (const parity of [0, 1]) {
       const { lab, server } = hostileLab();
