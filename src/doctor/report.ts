@@ -11,6 +11,7 @@ import { concatBytes, toHex } from "../util/bytes.ts";
 import { type Address, formatAddress } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
 import { parseHost } from "../wire/address.ts";
+import { addressScope } from "../wire/address-scope.ts";
 import {
   NAT_PROFILE_SIZE,
   type NatBehavior,
@@ -155,7 +156,7 @@ function natOf(facts: FamilyFacts, isBehindSecond: boolean | undefined): NatRepo
   const translated = translatedOf(facts);
   const udp = udpOf([facts.answered]);
   const [mapping, filtering] = [nat.mapping ?? "unknown", nat.filtering ?? "unknown"] as const;
-  const isCarrierGrade = nat.isCarrierGrade || facts.hosts.some((address) => isShared(address.host));
+  const isCarrierGrade = nat.isCarrierGrade || facts.hosts.some((address) => addressScope(address.host) === "carrier");
   const isDouble = nat.isDoubleNat || isBehindSecond === true;
   const [outer] = facts.reflexive;
   return {
@@ -201,7 +202,7 @@ function portMappingOf(facts: PortMappingFacts, ipv4: FamilyFacts | undefined): 
   // Who sees another outer address than the router claims has a second NAT in front.
   const outer = ipv4?.reflexive ?? [];
   const isElsewhere = outer.length > 0 && !outer.some((each) => each.host === external?.host);
-  const faces = external === undefined || (!isElsewhere && !isPrivate(external.host) && !isShared(external.host));
+  const faces = external === undefined || (!isElsewhere && addressScope(external.host) === "global");
   return { state: faces ? "available" : "useless", protocol };
 }
 
@@ -214,24 +215,4 @@ function lanTags(hosts: readonly Address[]): string[] {
 function tag(label: string, host: string, prefix: number): string {
   const bytes = parseHost(host)?.subarray(0, prefix) ?? new Uint8Array(0);
   return toHex(sha256(concatBytes(new TextEncoder().encode(label), bytes)).subarray(0, TAG_SIZE));
-}
-
-/** Addresses that carriers give to many customers at once (RFC 6598 §7). */
-function isShared(host: string): boolean {
-  const [first, second] = quad(host);
-  return first === 100 && (second! & 0xc0) === 64;
-}
-
-/** Addresses of private networks (RFC 1918 §3), links (RFC 3927 §2.1) and the machine itself. */
-function isPrivate(host: string): boolean {
-  const [first, second] = quad(host);
-  if (first === 192) return second === 168;
-  if (first === 172) return (second! & 0xf0) === 16;
-  if (first === 169) return second === 254;
-  return first === 0 || first === 10 || first === 127;
-}
-
-function quad(host: string): readonly (number | undefined)[] {
-  const bytes = parseHost(host);
-  return bytes?.length === 4 ? [...bytes] : [];
 }

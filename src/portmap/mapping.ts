@@ -6,6 +6,7 @@
 import type { Address } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { parseHost } from "../wire/address.ts";
+import { addressScope } from "../wire/address-scope.ts";
 
 // Specification
 
@@ -62,15 +63,18 @@ export interface LaneReport {
 
 /** Who can reach an address; `undefined` if it is none that a gateway could have towards the Internet. */
 export function reachOf(host: string): MappingReach | undefined {
-  const bytes = parseHost(host);
-  if (bytes?.length !== 4) return undefined;
-  const [a, b, c] = [bytes[0]!, bytes[1]!, bytes[2]!];
-  // RFC 6890 §2.2.2: this network, loopback, link-local; then multicast and reserved.
-  if (a === 0 || a === 127 || (a === 169 && b === 254) || a >= 224) return undefined;
-  if (a === 100 && (b & 0xc0) === 64) return "carrier";
-  // RFC 1918 §3, and RFC 6333 §5.7: the address of a router behind the NAT of its carrier's IPv6 tunnel.
-  const isPrivate = a === 10 || (a === 172 && (b & 0xf0) === 16) || (a === 192 && b === 168);
-  return isPrivate || (a === 192 && b === 0 && c === 0) ? "private" : "public";
+  if (parseHost(host)?.length !== 4) return undefined;
+  switch (addressScope(host)) {
+    case "global":
+      // RFC 6333 §5.7: the address of a router behind the NAT of its carrier's IPv6 tunnel.
+      return host.startsWith("192.0.0.") ? "private" : "public";
+    case "carrier":
+      return "carrier";
+    case "private":
+      return "private";
+    default:
+      return undefined;
+  }
 }
 
 /**

@@ -13,8 +13,10 @@ export type AddressScope =
   | "global"
   /** Reached by the customers of one carrier (RFC 6598 §7). */
   | "carrier"
-  /** Reached within one network (RFC 1918 §3, RFC 4193 §3.1), or one link (RFC 3927 §2.1, RFC 4291 §2.5.6). */
+  /** Reached within one network (RFC 1918 §3, RFC 4193 §3.1). */
   | "private"
+  /** Reached within one link (RFC 3927 §2.1, RFC 4291 §2.5.6); that of IPv6 only together with the name of an interface. */
+  | "link"
   /** Reached within one host. */
   | "loopback"
   /** No single host: unspecified, multicast, broadcast and reserved addresses, and what is no address. */
@@ -27,10 +29,13 @@ const IPV4_PREFIXES: readonly (readonly [prefix: number, bits: number, scope: Ad
   [0x0a000000, 8, "private"],
   [0xac100000, 12, "private"],
   [0xc0a80000, 16, "private"],
-  [0xa9fe0000, 16, "private"],
+  [0xa9fe0000, 16, "link"],
   [0x64400000, 10, "carrier"],
   [0xe0000000, 3, "none"],
 ];
+
+/** Addresses by which hosts without IPv4 write to those that have nothing else (RFC 6052 §2.1). */
+const NAT64_PREFIX = [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /** The scope of a literal address. */
 export function addressScope(host: string): AddressScope {
@@ -47,10 +52,10 @@ function ipv4Scope(bytes: Uint8Array): AddressScope {
 
 function ipv6Scope(bytes: Uint8Array): AddressScope {
   const [first, second] = [bytes[0]!, bytes[1]!];
+  if (NAT64_PREFIX.every((byte, index) => bytes[index] === byte)) return ipv4Scope(bytes.subarray(NAT64_PREFIX.length));
   // RFC 4291 §2.5.2, §2.5.3: of ::/8 only ::1 is a host's own.
-  if (first === 0 && second === 0)
-    return bytes.subarray(2, 15).every((byte) => byte === 0) && bytes[15] === 1 ? "loopback" : "none";
+  if (first === 0) return bytes.subarray(1, 15).every((byte) => byte === 0) && bytes[15] === 1 ? "loopback" : "none";
   if (first === 0xff) return "none";
-  if (first === 0xfe && (second & 0xc0) === 0x80) return "private";
+  if (first === 0xfe && (second & 0xc0) === 0x80) return "link";
   return (first & 0xfe) === 0xfc ? "private" : "global";
 }

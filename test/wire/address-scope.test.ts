@@ -16,7 +16,7 @@ test.each<[string, AddressScope]>([
   ["172.31.255.255", "private"],
   ["172.32.0.0", "global"],
   ["192.168.1.1", "private"],
-  ["169.254.0.1", "private"],
+  ["169.254.0.1", "link"],
   ["100.63.255.255", "global"],
   ["100.64.0.0", "carrier"],
   ["100.127.255.255", "carrier"],
@@ -28,12 +28,13 @@ test.each<[string, AddressScope]>([
   ["255.255.255.255", "none"],
   ["2001:db8::1", "global"],
   ["fd00::1", "private"],
-  ["fe80::1", "private"],
+  ["fe80::1", "link"],
   ["ff02::1", "none"],
   ["::1", "loopback"],
   ["::", "none"],
   ["::ffff:192.0.2.1", "none"],
   ["64:ff9b::192.0.2.1", "global"],
+  ["64:ff9b::10.0.0.1", "private"],
   ["localhost", "none"],
 ])("%s is %s (RFC 6890 §2.2.2, RFC 4291 §2.4)", (host, scope) => {
   expect(addressScope(host)).toBe(scope);

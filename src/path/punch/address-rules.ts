@@ -4,7 +4,7 @@
  * @module
  */
 import type { Address } from "../../util/machine.ts";
-import { parseHost } from "../../wire/address.ts";
+import { addressScope } from "../../wire/address-scope.ts";
 import type { Candidate } from "../../wire/candidate.ts";
 
 /** What an address is good for. */
@@ -18,47 +18,21 @@ export type Scope =
   /** No single host: unspecified, multicast, broadcast and reserved addresses, and IPv4 in the guise of IPv6. */
   | "none";
 
-/** IPv4 prefixes that are not global: the first bytes, the bits of the last of them that count, and what they are. */
-const IPV4_PREFIXES: readonly (readonly [number, number, Scope])[] = [
-  [0x00000000, 8, "none"],
-  [0x7f000000, 8, "loopback"],
-  [0x0a000000, 8, "private"],
-  [0xac100000, 12, "private"],
-  [0xc0a80000, 16, "private"],
-  [0x64400000, 10, "private"],
-  [0xa9fe0000, 16, "private"],
-  [0xe0000000, 4, "none"],
-  [0xf0000000, 4, "none"],
-];
-
-/** Addresses by which hosts without IPv4 write to those that have nothing else (RFC 6052 §2.1). */
-const NAT64_PREFIX = [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
-
 /** First port that is not reserved for the services of a system (RFC 6335 §6). */
 const FIRST_USER_PORT = 1024;
 
-/** The scope of a literal address; what is none goes nowhere. */
+/** What a literal address is good for; what is none goes nowhere. */
 export function scopeOf(host: string): Scope {
-  const bytes = parseHost(host);
-  if (bytes === undefined) return "none";
-  return bytes.length === 4 ? ipv4Scope(bytes) : ipv6Scope(bytes);
-}
-
-function ipv4Scope(bytes: Uint8Array): Scope {
-  const word = ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) >>> 0;
-  const match = IPV4_PREFIXES.find(([prefix, bits]) => word >>> (32 - bits) === prefix >>> (32 - bits));
-  return match?.[2] ?? "global";
-}
-
-function ipv6Scope(bytes: Uint8Array): Scope {
-  const [first, second] = [bytes[0]!, bytes[1]!];
-  if (NAT64_PREFIX.every((byte, index) => bytes[index] === byte)) return ipv4Scope(bytes.subarray(NAT64_PREFIX.length));
-  // RFC 4291 §2.5: of ::/8 only the loopback address is anybody's; the rest is unspecified, or IPv4 in disguise.
-  if (first === 0) return bytes.subarray(1, 15).every((byte) => byte === 0) && bytes[15] === 1 ? "loopback" : "none";
-  if (first === 0xff) return "none";
-  // A link-local address means nothing without the interface, which a peer cannot name.
-  if (first === 0xfe && (second & 0xc0) === 0x80) return "none";
-  return (first & 0xfe) === 0xfc ? "private" : "global";
+  const scope = addressScope(host);
+  switch (scope) {
+    case "carrier":
+      return "private";
+    case "link":
+      // That of IPv6 means nothing without the interface, which a peer cannot name.
+      return host.includes(":") ? "none" : "private";
+    default:
+      return scope;
+  }
 }
 
 /** What decides whether an address of the peer may be probed. */
