@@ -138,7 +138,8 @@ const HINTS: Readonly<Record<ErrorCode, string>> = {
   ERR_UNREACHABLE: "check that the listener is still running and that a firewall lets its UDP port through",
   ERR_NATS:
     "let the router of one side open a port (UPnP, NAT-PMP or by hand), use IPv6, or connect from another network; `punchline doctor` tells more",
-  ERR_UDP_BLOCKED: "try another network, or ask whoever runs this one to let UDP through",
+  ERR_UDP_BLOCKED:
+    "either this network lets no UDP through, or no server of the ticket is up: try another network, or ask whoever runs the server",
   ERR_SERVER: "check that the server runs, and that a firewall lets its UDP port through",
   ERR_NOT_THERE: "check that the listener is still running, and that it uses the same server",
   ERR_REFUSED: "ask the listener for a new ticket",
@@ -229,7 +230,7 @@ function unreachableError(
         options,
       );
     case "udp-blocked":
-      return new PunchlineError("ERR_UDP_BLOCKED", "UDP is blocked: no server has answered anything", options);
+      return new PunchlineError("ERR_UDP_BLOCKED", "UDP seems to be blocked: no server has answered anything", options);
     case "no-server":
       return new PunchlineError("ERR_SERVER", "no server of the ticket can be reached", options);
     case "not-there":
