@@ -29,9 +29,10 @@ import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { classify } from "../wire/datagram.ts";
 import type { AgentContext } from "./context.ts";
 import type { AgentEvent, ServerState } from "./events.ts";
+import { FilteringTests } from "./filtering-tests.ts";
 import { IncomingCall, type Invitation } from "./incoming-call.ts";
 import { Journal, type JournalEntry } from "./journal.ts";
-import { OutgoingCall } from "./outgoing-call.ts";
+import { OutgoingCall, type OutgoingCallOptions } from "./outgoing-call.ts";
 import { Sampler } from "./sampler.ts";
 import { type LinkEvent, ServerLink } from "./server-link.ts";
 import { type FreshSocket, SocketDesk } from "./socket-desk.ts";
@@ -68,6 +69,7 @@ export class AgentMachine implements Machine<AgentEvent> {
   readonly #desk = new SocketDesk();
   readonly #surroundings: Surroundings;
   readonly #sampler: Sampler;
+  readonly #filtering: FilteringTests;
   readonly #budget = new PunchBudget();
   readonly #events = new Deque<AgentEvent>();
   /** By pin, in hexadecimal. */
@@ -96,6 +98,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.endpoint = new EndpointMachine({ ...options, situationFor: (ref) => this.#situationFor(ref) });
     this.#surroundings = new Surroundings({ sockets, random, pool, desk: this.#desk });
     this.#sampler = new Sampler({ random, pool });
+    this.#filtering = new FilteringTests({ endpoint: this.endpoint, desk: this.#desk, random });
     this.#context = {
       ...{ endpoint: this.endpoint, desk: this.#desk, surroundings: this.#surroundings },
       ...{ sampler: this.#sampler, budget: this.#budget },
@@ -108,9 +111,12 @@ export class AgentMachine implements Machine<AgentEvent> {
   receive(datagram: Datagram, now: Instant): void {
     this.#advance(now);
     const { payload } = datagram;
-    if (payload.length > 0 && classify(payload[0]!) === "stun") {
+    const kind = payload.length === 0 ? "foreign" : classify(payload[0]!);
+    if (kind === "stun") {
       this.#surroundings.receive(datagram, this.#now);
       this.#sampler.receive(datagram, this.#now);
+    } else if (kind === "witness") {
+      this.#filtering.receive(datagram, this.#now);
     } else {
       this.endpoint.receive(datagram, this.#now);
     }
@@ -122,6 +128,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.endpoint.handleTimeout(this.#now);
     this.#surroundings.handleTimeout(this.#now);
     this.#sampler.handleTimeout(this.#now);
+    this.#filtering.handleTimeout(this.#now);
     for (const link of this.#links.values()) link.handleTimeout(this.#now);
     for (const call of this.#outgoing.values()) call.handleTimeout(this.#now);
     for (const call of this.#incoming.values()) call.handleTimeout(this.#now);
@@ -175,16 +182,24 @@ export class AgentMachine implements Machine<AgentEvent> {
   introduce(connection: ConnectionMachine, ticket: TicketFields, servers: readonly AgentServer[], now: Instant): void {
     this.#advance(now);
     if (connection.state !== "connecting" || servers.length === 0 || this.#outgoing.has(connection)) return;
-    const keys = ticketKeysOf(ticket);
-    const routes = servers.map((server) => ({
-      link: this.#linkTo(server),
-      slot: ticketSlot(ticket.key, ticketBlind(keys, server.pin)),
-    }));
     this.#surroundings.gather(discoveryServers(servers), this.#now);
-    const tellsHosts = this.#options.tellsHosts === true;
-    const call = new OutgoingCall(this.#context, { connection, routes, tellsHosts }, this.#now);
-    this.#outgoing.set(connection, call);
-    this.#proceed();
+    this.#call({ connection, routes: this.#routesTo(ticket, servers) });
+  }
+
+  /**
+   * Asks the listener of a ticket where it is and what its network is like. The answer comes as an `examined` event, or the
+   * connection says why there is none. It opens in no case, and no use of the ticket is counted.
+   */
+  examine(options: ConnectOptions, servers: readonly AgentServer[], now: Instant): ConnectionMachine {
+    const ticket = { ...options.ticket, addresses: [] };
+    const connection = this.connect({ ...options, ticket }, now);
+    this.#surroundings.gather(discoveryServers(servers), this.#now);
+    this.#call({
+      connection,
+      routes: this.#routesTo(ticket, servers),
+      onAnswer: (answer) => this.#events.push({ type: "examined", connection, answer }),
+    });
+    return connection;
   }
 
   /** Registers the endpoint's tickets, now and later, at these servers. Once. */
@@ -235,7 +250,7 @@ export class AgentMachine implements Machine<AgentEvent> {
 
   nextTimeout(): Instant | undefined {
     let next = earliest(this.endpoint.nextTimeout(), this.#surroundings.nextTimeout());
-    next = earliest(next, this.#sampler.nextTimeout());
+    next = earliest(earliest(next, this.#sampler.nextTimeout()), this.#filtering.nextTimeout());
     for (const link of this.#links.values()) next = earliest(next, link.nextTimeout());
     for (const call of this.#outgoing.values()) next = earliest(next, call.nextTimeout());
     for (const call of this.#incoming.values()) next = earliest(next, call.nextTimeout());
@@ -252,6 +267,30 @@ export class AgentMachine implements Machine<AgentEvent> {
   /** What is known of where we are; another generation each time. */
   get situation(): Situation {
     return this.#surroundings.announce({ withHosts: true }).situation;
+  }
+
+  /** Has a server that answers tell how our NATs filter, where nobody knows yet. */
+  #learnFiltering({ target }: ServerLink): void {
+    for (const family of this.#surroundings.unfiltered) this.#filtering.begin(family, target);
+  }
+
+  #stopGathering(): void {
+    this.#surroundings.stop();
+    this.#filtering.stop(this.#now);
+  }
+
+  #call(options: Omit<OutgoingCallOptions, "tellsHosts">): void {
+    const tellsHosts = this.#options.tellsHosts === true;
+    this.#outgoing.set(options.connection, new OutgoingCall(this.#context, { ...options, tellsHosts }, this.#now));
+    this.#proceed();
+  }
+
+  #routesTo(ticket: TicketFields, servers: readonly AgentServer[]): OutgoingCallOptions["routes"] {
+    const keys = ticketKeysOf(ticket);
+    return servers.map((server) => ({
+      link: this.#linkTo(server),
+      slot: ticketSlot(ticket.key, ticketBlind(keys, server.pin)),
+    }));
   }
 
   #linkTo(server: AgentServer): ServerLink {
@@ -288,6 +327,9 @@ export class AgentMachine implements Machine<AgentEvent> {
         }
       }
       if (this.#sampler.takeChange()) this.#onSamples();
+      for (let each = this.#filtering.pollVerdict(); each !== undefined; each = this.#filtering.pollVerdict()) {
+        this.#surroundings.onFiltering(each.family, each.filtering, this.#now);
+      }
       if (this.#surroundings.takeChange()) {
         for (const call of this.#outgoing.values()) call.onNews(this.#now);
         for (const call of this.#incoming.values()) call.onNews(this.#now);
@@ -319,6 +361,7 @@ export class AgentMachine implements Machine<AgentEvent> {
       link.onEvent(event, this.#now);
       return;
     }
+    if (this.#filtering.onEvent(connection, event, this.#now)) return;
     const call = this.#outgoing.get(connection);
     call?.onConnectionEvent(event, this.#now);
     this.#incoming.get(connection)?.onConnectionEvent(event);
@@ -369,6 +412,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     switch (event.type) {
       case "welcome":
         this.#surroundings.onSeen(event.address, this.#now);
+        if (server !== -1) this.#learnFiltering(link);
         return;
       case "registered":
         this.#tellServer(server, "registered");
@@ -388,12 +432,11 @@ export class AgentMachine implements Machine<AgentEvent> {
       default:
         break;
     }
-    for (const call of this.#outgoing.values()) call.onLinkEvent(link, event, this.#now);
-    if (!("call" in event || "id" in event)) return;
-    const number = "call" in event ? event.call : event.id;
-    for (const call of this.#incoming.values()) {
-      if (call.invitation.link === link && call.invitation.call === number) call.onLinkEvent(event, this.#now);
+    for (const call of this.#outgoing.values()) {
+      call.onLinkEvent(link, event, this.#now);
+      if (event.type === "answered" && call.needsGuess) this.#learnFiltering(link);
     }
+    for (const call of this.#incoming.values()) call.onLinkEvent(link, event, this.#now);
   }
 
   #tellServer(server: number, state: ServerState): void {
@@ -422,8 +465,12 @@ export class AgentMachine implements Machine<AgentEvent> {
     const { link, call } = invitation;
     link.client.answer(call, { kind: "core2", content: core }, this.#now);
     link.flush(this.#now);
-    // A copy by another server has no rounds of its own.
-    if (connection === undefined || this.#incoming.has(connection)) return;
+    if (connection === undefined) return;
+    const known = this.#incoming.get(connection);
+    if (known !== undefined) {
+      known.onCopy(invitation);
+      return;
+    }
     const tellsHosts = this.#options.tellsHosts === true;
     this.#incoming.set(connection, new IncomingCall(this.#context, { invitation, connection, tellsHosts }, this.#now));
   }
@@ -464,7 +511,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const [connection, call] of this.#outgoing) {
       if (!call.isOver) continue;
       this.#outgoing.delete(connection);
-      if (this.#outgoing.size === 0 && this.#servers.length === 0) this.#surroundings.stop();
+      if (this.#outgoing.size === 0 && this.#servers.length === 0) this.#stopGathering();
     }
     for (const [connection, call] of this.#incoming) {
       if (!call.isOver) continue;

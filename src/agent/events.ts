@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { ConnectionMachine } from "../connection/connection.ts";
 import type { EndpointEvent } from "../connection/endpoint-events.ts";
 import type { SocketId } from "../util/machine.ts";
+import type { PeerAnswer } from "./outgoing-call.ts";
 
 /** How it stands between a listener and one of its servers. */
 export type ServerState =
@@ -24,4 +26,6 @@ export type AgentEvent =
   | { readonly type: "sockets-wanted"; readonly request: number; readonly count: number; readonly family: 4 | 6 }
   | { readonly type: "sockets-unwanted"; readonly sockets: readonly SocketId[] }
   /** Of a listener; `server` is the place in the list that {@link AgentMachine.useServers} was given. */
-  | { readonly type: "server"; readonly server: number; readonly state: ServerState };
+  | { readonly type: "server"; readonly server: number; readonly state: ServerState }
+  /** What {@link AgentMachine.examine} asked for; the connection, which was for nothing else, is about to close. */
+  | { readonly type: "examined"; readonly connection: ConnectionMachine; readonly answer: PeerAnswer };

@@ -4,7 +4,8 @@
  * Theory of operation. A fresh socket opens a session with one place of the server and sends to no other, so the NAT has
  * seen it write to one address and one port only. The server is then asked for datagrams from its other address and port,
  * and from its other port alone, both at once: each that arrives says what the filter lets in, and the arrival of one
- * opens nothing for the other. Silence is believed after four questions, and only while the session itself is alive.
+ * opens nothing for the other. Silence is believed after the last question, once the server is known to have heard it: a
+ * session that has died in between says nothing about filters.
  *
  * @module
  */
@@ -20,14 +21,18 @@ import { ServerLink, type ServerTarget } from "./server-link.ts";
 
 // Specification
 
-/** When each place is asked for a datagram, in ms from the first time: where a tenth is lost, all are once in 10,000 times. */
-const QUESTION_TIMES: readonly Duration[] = [0, 50, 400, 800];
+/**
+ * When each place is asked for a datagram, in ms from the first time. The first four come before the verdict that only the
+ * port does not matter, all of them before the verdict that it does: where a tenth is lost on each of two links, that is
+ * wrong once in 700 and once in 20,000 times.
+ */
+const QUESTION_TIMES: readonly Duration[] = [0, 50, 100, 150, 400, 800];
 
 /** How long after the last question silence is an answer, in ms, or a round trip and a half if that is longer. */
 const LAST_WAIT: Duration = 250;
 
 /** How much later than the datagram from the other port the one from the other address may come, in ms, beyond a round trip. */
-const STRAGGLER_WAIT: Duration = 100;
+const STRAGGLER_WAIT: Duration = 150;
 
 // Implementation
 
@@ -130,7 +135,7 @@ export class FilteringProbe {
     this.link.flush(now);
     for (let event = this.link.pollEvent(); event !== undefined; event = this.link.pollEvent()) {
       if (event.type === "welcome") {
-        // Without another port there is nothing to learn.
+        // Without another address there is nothing to learn.
         if (event.hasOtherPort && event.hasOtherAddress) this.#ask(now);
         else this.#hasFailed = true;
       } else if (event.type === "down" || event.type === "violation") {
@@ -141,8 +146,8 @@ export class FilteringProbe {
 
   #ask(now: Instant): void {
     if (this.#asked === QUESTION_TIMES.length) {
-      this.#nextAt = undefined;
-      this.#verdict ??= this.#silenceMeans();
+      this.#nextAt = this.link.isHeard ? undefined : after(now, LAST_WAIT);
+      if (this.link.isHeard) this.#verdict ??= this.#silenceMeans();
       return;
     }
     this.#firstAskedAt ??= now;

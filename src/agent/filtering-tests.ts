@@ -31,8 +31,8 @@ export interface FilteringTestsOptions {
 export class FilteringTests {
   readonly #options: FilteringTestsOptions;
   readonly #probes = new Map<4 | 6, FilteringProbe>();
-  /** Families that are being tested, or were since the last {@link stop}. */
-  readonly #begun = new Set<4 | 6>();
+  /** Families for whose test a socket is awaited. */
+  readonly #awaited = new Set<4 | 6>();
   readonly #verdicts = new Deque<FilteringVerdict>();
   /** Tells sockets that come too late from those that are awaited. */
   #generation = 0;
@@ -64,31 +64,31 @@ export class FilteringTests {
     this.#proceed(now);
   }
 
-  /** Command: has a server tell, for each family in which it has two addresses. Once for each family. */
-  begin({ keys, addresses }: ServerTarget): void {
-    for (const family of [4, 6] as const) {
-      const own = addresses.filter((address) => address.family === family);
-      const [first] = own;
-      if (first === undefined || own.every(({ host }) => host === first.host) || this.#begun.has(family)) continue;
-      this.#begun.add(family);
-      const generation = this.#generation;
-      this.#options.desk.ask(1, family, ([socket], now) => {
-        if (socket === undefined) return;
-        if (generation !== this.#generation) {
-          this.#options.desk.close([socket.via]);
-          return;
-        }
-        const { endpoint, random } = this.#options;
-        const target = { keys, addresses: [first] };
-        this.#probes.set(family, new FilteringProbe({ endpoint, target, via: socket.via, random }, now));
-      });
-    }
+  /** Command: has a server that answers tell of a family, if it has two addresses of that. One test at a time for each. */
+  begin(family: 4 | 6, { keys, addresses }: ServerTarget): void {
+    const own = addresses.filter((address) => address.family === family);
+    const [first] = own;
+    if (first === undefined || own.every(({ host }) => host === first.host)) return;
+    if (this.#probes.has(family) || this.#awaited.has(family)) return;
+    this.#awaited.add(family);
+    const generation = this.#generation;
+    this.#options.desk.ask(1, family, ([socket], now) => {
+      if (generation !== this.#generation) {
+        if (socket !== undefined) this.#options.desk.close([socket.via]);
+        return;
+      }
+      this.#awaited.delete(family);
+      if (socket === undefined) return;
+      const { endpoint, random } = this.#options;
+      const target = { keys, addresses: [first] };
+      this.#probes.set(family, new FilteringProbe({ endpoint, target, via: socket.via, random }, now));
+    });
   }
 
   /** Command: nobody wants to know any more. */
   stop(now: Instant): void {
     this.#generation += 1;
-    this.#begun.clear();
+    this.#awaited.clear();
     this.#verdicts.clear();
     for (const probe of this.#probes.values()) probe.close(now);
   }

@@ -30,9 +30,12 @@ export interface Invitation {
 /** See the module. It exists from the answer on. */
 export class IncomingCall {
   readonly connection: ConnectionMachine;
-  readonly invitation: Invitation;
+  /** By which servers the inviter may be heard: those that have brought the invitation (four at most), while they know the call. */
+  readonly #ways: Invitation[];
   readonly #rounds: Rounds | undefined;
   readonly #expiresAt: Instant;
+  /** Whether the inviter has shown by a signal that it holds its key. */
+  #isConfirmed = false;
   #isOver = false;
 
   constructor(
@@ -46,7 +49,7 @@ export class IncomingCall {
   ) {
     const { invitation, connection, tellsHosts } = options;
     this.connection = connection;
-    this.invitation = invitation;
+    this.#ways = [invitation];
     this.#expiresAt = after(now, CALL_LIFETIME);
     const budget = context.budget.invite();
     // Too many at once: this one may still come to us.
@@ -61,15 +64,23 @@ export class IncomingCall {
     });
   }
 
-  /** Input: something about the call. */
-  onLinkEvent(event: LinkEvent, now: Instant): void {
-    if (this.#isOver) return;
+  /** Input: another server has brought the same invitation, and has taken the answer. */
+  onCopy(invitation: Invitation): void {
+    this.#ways.push(invitation);
+  }
+
+  /** Input: something about a call, this one's or another's. */
+  onLinkEvent(link: ServerLink, event: LinkEvent, now: Instant): void {
+    if (this.#isOver || !("call" in event || "id" in event)) return;
+    const number = "call" in event ? event.call : event.id;
+    const way = this.#ways.find((each) => each.link === link && each.call === number);
+    if (way === undefined) return;
     if (event.type === "go") this.#rounds?.onGo(after(now, event.wait), now);
     if (event.type === "signal" && event.envelope.kind === "probe") {
-      this.connection.onEnvelope(event.envelope.content, now);
+      const dropped = this.connection.onEnvelope(event.envelope.content, now);
+      if (dropped === undefined) this.#isConfirmed = true;
     }
-    // Nobody will say when to begin.
-    if (event.type === "failed" && this.#rounds?.begun === 0) this.#rounds.onGo(now, now);
+    if (event.type === "failed") this.#onWayLost(way, now);
   }
 
   /** Input: an event of the connection. */
@@ -112,8 +123,23 @@ export class IncomingCall {
     return this.#isOver;
   }
 
+  #onWayLost(way: Invitation, now: Instant): void {
+    this.#ways.splice(this.#ways.indexOf(way), 1);
+    if (this.#ways.length > 0) return;
+    // The session lives, so the inviter has left: it only asked, or has found another way.
+    if (way.link.isUp && !this.#isConfirmed && !this.connection.isConfirmed) {
+      this.connection.abort();
+      this.end();
+      return;
+    }
+    // Nobody will say when to begin.
+    if (this.#rounds?.begun === 0) this.#rounds.onGo(now, now);
+  }
+
   #signal(envelope: Envelope, options: { readonly wantsGo: boolean }, now: Instant): void {
-    const { link, call } = this.invitation;
+    const [way] = this.#ways;
+    if (way === undefined) return;
+    const { link, call } = way;
     link.client.signal(call, envelope, options, now);
     link.flush(now);
   }

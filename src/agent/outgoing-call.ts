@@ -11,9 +11,12 @@
  */
 import type { ConnectionMachine } from "../connection/connection.ts";
 import type { ConnectionEvent, UnreachableCause } from "../connection/events.ts";
+import { NO_SITUATION, type Situation } from "../connection/situation.ts";
+import { planOf } from "../path/punch/plan.ts";
 import type { Envelope } from "../signal/envelope.ts";
 import { Failover } from "../signal/failover.ts";
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
+import { UNKNOWN_NAT } from "../wire/nat-profile.ts";
 import type { AgentContext } from "./context.ts";
 import { Rounds } from "./rounds.ts";
 import type { LinkEvent, ServerLink } from "./server-link.ts";
@@ -29,9 +32,24 @@ const RETRY_DELAY: Duration = 1_000;
 /** After this round a pair that looks hopeless is given up: one more attempt than the plan allows, as plans may be wrong. */
 const HOPELESS_ROUND = 2;
 
+/** Whoever only asks is nowhere to be reached; a listener does not answer with its own situation unless it is told one. */
+const NOWHERE: Situation = { ...NO_SITUATION, generation: 1 };
+
+/** What the answer of a listener tells. */
+export interface PeerAnswer {
+  readonly situation: Situation;
+  /** Round-trip time between the server and the listener, in ms; 0 if the server does not know. */
+  readonly rtt: Duration;
+}
+
 /** What a call needs. */
 export interface OutgoingCallOptions {
   readonly connection: ConnectionMachine;
+  /**
+   * Takes the answer of a call that is a question only: the listener is not told where we are, nothing is punched, and the
+   * call ends with the answer, or with the first refusal of all servers.
+   */
+  readonly onAnswer?: ((answer: PeerAnswer, now: Instant) => void) | undefined;
   /** Slot of the ticket at each server. */
   readonly routes: readonly { readonly link: ServerLink; readonly slot: Uint8Array }[];
   /** Whether the addresses of our interfaces are told, whatever the peer is. */
@@ -168,9 +186,25 @@ export class OutgoingCall {
     return this.#answeredBy === undefined ? this.#cause : "silent";
   }
 
+  /** Whether the listener has answered, and a port may have to be guessed: then it matters how our NAT filters. */
+  get needsGuess(): boolean {
+    if (this.#rounds === undefined || this.#isOver) return false;
+    const { profile = UNKNOWN_NAT } = this.connection.peerSituation;
+    const { rungs, isHopeless } = planOf(this.#context.surroundings.profile, profile, "initiator");
+    return rungs.length > 0 || isHopeless;
+  }
+
   /** Whether nothing more will come of it. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  get #isQuestion(): boolean {
+    return this.#options.onAnswer !== undefined;
+  }
+
+  get #ownSituation(): Situation {
+    return this.#context.surroundings.announce({ withHosts: this.#options.tellsHosts }).situation;
   }
 
   /** Tells the failover of the sessions that there are already. */
@@ -185,7 +219,9 @@ export class OutgoingCall {
 
   #onFailed(index: number, now: Instant): void {
     this.#failover.onFailed(index, now);
-    if (this.#failover.isExhausted && this.#answeredBy === undefined) this.#retryAt ??= after(now, RETRY_DELAY);
+    if (!this.#failover.isExhausted || this.#answeredBy !== undefined) return;
+    if (this.#isQuestion) this.connection.giveUp(this.#cause ?? "no-server", now);
+    else this.#retryAt ??= after(now, RETRY_DELAY);
   }
 
   /** Asks the servers whose turn it is, once there is something to say. */
@@ -204,7 +240,8 @@ export class OutgoingCall {
       this.#inviteAt ??= after(now, GATHER_PATIENCE);
     }
     if (this.#due.length === 0 || this.#answeredBy !== undefined) return;
-    if (surroundings.reflexive.length === 0 && this.#inviteAt !== undefined && now < this.#inviteAt) return;
+    const isUnknown = surroundings.reflexive.length === 0 && !this.#isQuestion;
+    if (isUnknown && this.#inviteAt !== undefined && now < this.#inviteAt) return;
     for (const index of this.#due.splice(0)) this.#invite(index, now);
   }
 
@@ -212,7 +249,7 @@ export class OutgoingCall {
     const { link, slot } = this.#options.routes[index]!;
     // All servers bring the same message: a copy is known for one (RDV-25).
     if (this.#core1 === undefined) {
-      const { situation } = this.#context.surroundings.announce({ withHosts: this.#options.tellsHosts });
+      const situation = this.#isQuestion ? NOWHERE : this.#ownSituation;
       this.#core1 = this.connection.invite(situation);
       for (const { kind, address } of situation.candidates) {
         this.#note({ type: "candidate", side: "own", kind, address }, now);
@@ -226,8 +263,16 @@ export class OutgoingCall {
   #onAnswered(index: number, event: Extract<LinkEvent, { type: "answered" }>, now: Instant): void {
     if (this.#answeredBy !== undefined || event.envelope.kind !== "core2") return;
     if (this.connection.onAnswer(event.envelope.content, now) !== undefined) return;
+    if (this.connection.state !== "connecting") return;
+    const { onAnswer } = this.#options;
+    if (onAnswer !== undefined) {
+      this.#answeredBy = index;
+      onAnswer({ situation: this.connection.peerSituation, rtt: event.rtt }, now);
+      this.connection.abort();
+      return;
+    }
     const budget = this.#context.budget.invite();
-    if (this.connection.state !== "connecting" || budget === undefined) return;
+    if (budget === undefined) return;
     this.#answeredBy = index;
     this.#failover.onAnswered();
     const { link } = this.#options.routes[index]!;

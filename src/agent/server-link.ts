@@ -92,6 +92,8 @@ export class ServerLink {
   #holders = 0;
   #failures = 0;
   #retryAt: Instant | undefined;
+  /** Whether the session is ending because nobody needed it. */
+  #isLeaving = false;
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
@@ -131,7 +133,12 @@ export class ServerLink {
     this.#holders -= 1;
     if (this.#holders > 0) return;
     this.#retryAt = undefined;
-    this.#connection?.close(CLOSE_CODES.done, "", now);
+    if (this.#connection === undefined) return;
+    // Whoever needs the server before it has heard of the end waits for another session.
+    this.#isLeaving = true;
+    this.#openedAt = undefined;
+    this.client.onDisconnected();
+    this.#connection.close(CLOSE_CODES.done, "", now);
   }
 
   /** Brings what the client has to say to the server, and what it has to tell to the owner. */
@@ -174,6 +181,11 @@ export class ServerLink {
     return this.#openedAt !== undefined;
   }
 
+  /** Whether a session is open, and the server has all that was said to it. */
+  get isHeard(): boolean {
+    return this.isUp && this.#connection?.unacknowledged(CONTROL_STREAM) === 0;
+  }
+
   /** Whether the last attempt has failed, or the last session has ended. */
   get hasFailed(): boolean {
     return this.#failures > 0;
@@ -211,6 +223,11 @@ export class ServerLink {
   #onClosed(now: Instant): void {
     const openedAt = this.#openedAt;
     this.#connection = undefined;
+    if (this.#isLeaving) {
+      this.#isLeaving = false;
+      if (this.isHeld) this.#dial(now);
+      return;
+    }
     this.#openedAt = undefined;
     this.client.onDisconnected();
     this.#events.push({ type: "down", wasUp: openedAt !== undefined });

@@ -250,6 +250,12 @@ export class Surroundings {
     return { ...profile, isIpv6Blocked: ipv6?.answered === false };
   }
 
+  /** Families of which nobody knows how they are filtered. */
+  get unfiltered(): readonly (4 | 6)[] {
+    const open = this.#families.filter(({ discovery }) => discovery?.profile.filtering === undefined);
+    return open.map(({ socket }) => socket.family);
+  }
+
   /** Where servers see the main socket of IPv4, or that of IPv6. */
   get reflexive(): readonly Address[] {
     return this.#families.flatMap((family) => family.reflexive);

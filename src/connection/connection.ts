@@ -589,6 +589,11 @@ export class ConnectionMachine implements HasDeadline {
     auditOf(this.#core);
   }
 
+  /** Whether the peer has shown that it holds its key, by what it sent while holes are punched, or by having opened. */
+  get isConfirmed(): boolean {
+    return this.#state === "open" || this.#traversal?.isConfirmed === true;
+  }
+
   /** Key material for the application, bound to this connection (spec/handshake.md#exporter). */
   exporter(label: string, context: Uint8Array): Uint8Array | undefined {
     return this.#core.keys?.exporter(label, context);

@@ -187,6 +187,11 @@ export class Traversal {
 
   // Getters
 
+  /** Whether the peer has shown that it holds its key. */
+  get isConfirmed(): boolean {
+    return this.#isConfirmed;
+  }
+
   /** When it was last polled. */
   get now(): Instant {
     return this.#now;

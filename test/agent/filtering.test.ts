@@ -6,7 +6,7 @@
 import { describe, expect, test } from "vitest";
 import { BEHAVIORS } from "../../src/testing/index.ts";
 import { kind } from "../sim/punch-pair.ts";
-import { Lab } from "./lab.ts";
+import { Lab, type LabOptions } from "./lab.ts";
 
 const KINDS = BEHAVIORS.flatMap((mapping) => BEHAVIORS.map((filtering) => ({ mapping, filtering })));
 
@@ -17,7 +17,7 @@ function learn(lab: Lab): { readonly ms: number; readonly filtering: string | un
   return { ms: lab.world.now, filtering: machine.situation.profile?.filtering };
 }
 
-describe("filtering by a WITNESS (STUN-16)", () => {
+describe("filtering by a WITNESS (STUN-16, STUN-17)", () => {
   test.each(KINDS)("mapping $mapping, filtering $filtering is learned within 1.5 s", ({ mapping, filtering }) => {
     const lab = new Lab({ listener: { nat: kind(mapping, filtering) }, warmUp: 1 });
     const learned = learn(lab);
@@ -39,15 +39,44 @@ describe("filtering by a WITNESS (STUN-16)", () => {
     expect(lab.servers[0]!.machine.health.counters.witnesses).toBe(0);
   });
 
-  test("where a tenth of all datagrams is lost, nobody takes a loose filter for a strict one", () => {
-    for (let seed = 0; seed < 20; seed++) {
-      const lab = new Lab({
-        seed,
-        listener: { nat: kind("endpoint-independent", "address-dependent") },
-        link: { delay: 10, loss: 0.1 },
-        warmUp: 1,
-      });
-      expect(["address-dependent", undefined]).toContain(learn(lab).filtering);
+  test("the first server does not answer: the second one is asked", () => {
+    const lab = new Lab({
+      listener: { nat: kind("endpoint-independent", "address-dependent") },
+      servers: 2,
+      warmUp: 0,
+    });
+    lab.stopServer(0);
+    lab.listen();
+    lab.world.run({ for: 1_500 });
+    expect(lab.listener.machine.situation.profile?.filtering).toBe("address-dependent");
+  });
+
+  test("a NAT that cuts the session off once a stranger has knocked leaves the question open", () => {
+    const nat = kind("endpoint-independent", "address-and-port-dependent", { blacklisting: true });
+    const lab = new Lab({ listener: { nat }, warmUp: 20_000 });
+    expect(lab.listener.machine.situation.profile?.filtering).toBeUndefined();
+    expect(lab.extraSockets.listener.size).toBe(0);
+  });
+
+  test("a caller asks only if a port may have to be guessed", () => {
+    const home = { nat: kind("endpoint-independent", "address-and-port-dependent") };
+    const symmetric = { nat: kind("address-and-port-dependent", "address-and-port-dependent") };
+    const questions = (options: LabOptions): number => {
+      const lab = new Lab(options);
+      const { counters } = lab.servers[0]!.machine.health;
+      const before = counters.witnesses;
+      lab.tryPair();
+      return lab.servers[0]!.machine.health.counters.witnesses - before;
+    };
+    expect(questions({ dialer: home, listener: home })).toBe(0);
+    expect(questions({ dialer: symmetric, listener: home })).toBeGreaterThan(0);
+  });
+
+  test.each(BEHAVIORS)("where a fifth of all answers is lost, %s is taken for nothing else", (filtering) => {
+    for (let seed = 0; seed < 40; seed++) {
+      const nat = kind("endpoint-independent", filtering);
+      const lab = new Lab({ seed, listener: { nat }, link: { delay: 10, loss: 0.1 }, warmUp: 1 });
+      expect([filtering, undefined], `seed ${seed}`).toContain(learn(lab).filtering);
     }
   });
 });

@@ -101,6 +101,7 @@ export class InvitationBudget {
   readonly #onEnd: () => void;
   #candidateBytes = 0;
   #sprayBytes = 0;
+  #hasGuessed = false;
   #hasEnded = false;
 
   constructor(endpoint: PunchBudget, onEnd: () => void) {
@@ -120,6 +121,16 @@ export class InvitationBudget {
     if (this.#sprayBytes + size > MAX_SPRAY_BYTES) return false;
     this.#sprayBytes += size;
     return true;
+  }
+
+  /** Command: hundreds of ports are about to be opened or tried. It is done once. */
+  guess(): void {
+    this.#hasGuessed = true;
+  }
+
+  /** Whether that was done, in this round or an earlier one. */
+  get hasGuessed(): boolean {
+    return this.#hasGuessed;
   }
 
   /** Command: the peer was reached, or was given up. */

@@ -7,7 +7,7 @@ import type { Address, SocketId } from "../../util/machine.ts";
 import { after, type Duration, earliest, type Instant } from "../../util/time.ts";
 import type { Candidate } from "../../wire/candidate.ts";
 import type { NatProfile } from "../../wire/nat-profile.ts";
-import type { PunchBudget } from "./budget.ts";
+import type { InvitationBudget } from "./budget.ts";
 import type { PlannedRung, PortPool, Role } from "./plan.ts";
 import { PortWalk } from "./port-walk.ts";
 import { stridePorts, walkPorts } from "./prediction.ts";
@@ -70,7 +70,7 @@ export interface GuessingOptions {
   readonly round: number;
   readonly attestedRemoteHosts: readonly string[];
   readonly random: (size: number) => Uint8Array;
-  readonly budget: PunchBudget;
+  readonly budget: InvitationBudget;
   /** Round-trip time to the peer, in ms; 0 if unknown. */
   readonly roundTrip: Duration;
   /** Age of the ports that predictions start from, in ms. */
@@ -138,8 +138,8 @@ export class GuessingRungs {
     this.#planned = [];
     const vias = this.#sockets.filter((via) => via !== kept);
     if (vias.length > 0) this.#actions.push({ type: "close-sockets", vias });
-    this.#options.budget.releaseSockets(this.#reserved);
-    if (this.#isSpraying) this.#options.budget.endSpray();
+    this.#options.budget.endpoint.releaseSockets(this.#reserved);
+    if (this.#isSpraying) this.#options.budget.endpoint.endSpray();
   }
 
   /** Output: what to open or close. */
@@ -168,11 +168,12 @@ export class GuessingRungs {
   }
 
   /**
-   * Cheap rungs run in every round, with the fresh sockets and samples of that round; those with hundreds of flows once.
+   * Cheap rungs run in every round, with the fresh sockets and samples of that round; those with hundreds of flows once, in
+   * a later round than planned if it was not known before.
    */
   #ofThisRound(rungs: readonly PlannedRung[]): readonly PlannedRung[] {
-    const { round } = this.#options;
-    return rungs.filter((rung) => (isCheap(rung) ? rung.round <= round : rung.round === round));
+    const { round, budget } = this.#options;
+    return rungs.filter((rung) => rung.round <= round && (isCheap(rung) || !budget.hasGuessed));
   }
 
   #startAt(rung: PlannedRung, base: Instant): Instant {
@@ -249,10 +250,12 @@ export class GuessingRungs {
   }
 
   #request(rung: PlannedRung, count: number): void {
-    if (!this.#options.budget.reserveSockets(count)) {
+    const { budget } = this.#options;
+    if (!budget.endpoint.reserveSockets(count)) {
       this.wasBusy = true;
       return;
     }
+    if (!isCheap(rung)) budget.guess();
     this.#reserved += count;
     this.#lastRequest += 1;
     this.#requests.set(this.#lastRequest, rung);
@@ -261,8 +264,10 @@ export class GuessingRungs {
 
   #maySpray(now: Instant): boolean {
     if (this.#isSpraying) return false;
-    this.#isSpraying = this.#options.budget.startSpray(now);
-    if (!this.#isSpraying) this.wasBusy = true;
+    const { budget } = this.#options;
+    this.#isSpraying = budget.endpoint.startSpray(now);
+    if (this.#isSpraying) budget.guess();
+    else this.wasBusy = true;
     return this.#isSpraying;
   }
 

@@ -134,8 +134,7 @@ export class Puncher {
     const openerTtl = options.openerTtl ?? OPENER_TTLS[options.round - 1] ?? OPENER_TTLS.at(-1)!;
     this.#volleys = new Volleys({ startAt: this.#base, openerTtl });
     this.#addTargets(now);
-    const { role, round, attestedRemoteHosts, random, roundTrip = 0, sampleAge } = options;
-    const budget = options.budget.endpoint;
+    const { role, round, attestedRemoteHosts, random, budget, roundTrip = 0, sampleAge } = options;
     const fixed = { role, round, attestedRemoteHosts, random, budget, roundTrip, sampleAge };
     this.#guessing = new GuessingRungs(fixed, this.#basis());
   }

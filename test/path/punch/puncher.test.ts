@@ -73,15 +73,28 @@ describe("guessing begins (PATH-18)", () => {
   });
 
   test("in one round only, if it takes hundreds of flows; in every one, if it is a prediction", () => {
-    expect([1, 2, 3].map((round) => sprayStart({ round }))).toEqual([150, undefined, undefined]);
+    const starts = (more: Partial<PuncherOptions>): readonly (number | undefined)[] => {
+      const endpoint = new PunchBudget();
+      const budget = endpoint.invite()!;
+      return [1, 2, 3].map((round) => sprayStart({ ...more, round, budget }));
+    };
+    expect(starts({})).toEqual([150, undefined, undefined]);
     const unknown = { localProfile: profile("? ? ?"), remoteProfile: profile("? ? ?") };
-    expect([1, 2, 3].map((round) => sprayStart({ ...unknown, round }))).toEqual([undefined, 150, undefined]);
+    expect(starts(unknown)).toEqual([undefined, 150, undefined]);
     const walks = [1, 2, 3].map((round) => {
       const { shots } = new Run({ remoteProfile: profile("apd apd sequential"), round }).until(20_000);
       return shots.filter(({ kind }) => kind === "predicted").length;
     });
     expect(walks).toEqual([32, 32, 32]);
   });
+});
+
+test("what is known only in the second round is guessed then (PATH-18)", () => {
+  const run = new Run({ ...HARD, localProfile: profile("apd apd random"), round: 2 }).until(400);
+  expect(run.shots.some(({ kind }) => kind === "spray")).toBe(false);
+  run.puncher.onLocalCandidates([candidate(US, 4000)], HARD.localProfile!, run.now);
+  run.until(20_000);
+  expect(run.shots.find(({ kind }) => kind === "spray")?.at).toBe(400);
 });
 
 test("a target keeps quiet in the first round, until it hears something (PATH-19)", () => {
