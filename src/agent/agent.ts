@@ -33,6 +33,7 @@ import { FilteringTests } from "./filtering-tests.ts";
 import { IncomingCall, type Invitation } from "./incoming-call.ts";
 import { Journal, type JournalEntry } from "./journal.ts";
 import { OutgoingCall, type OutgoingCallOptions } from "./outgoing-call.ts";
+import { Pasting } from "./pasting.ts";
 import { Sampler } from "./sampler.ts";
 import { type LinkEvent, ServerLink } from "./server-link.ts";
 import { type FreshSocket, SocketDesk } from "./socket-desk.ts";
@@ -86,6 +87,7 @@ export class AgentMachine implements Machine<AgentEvent> {
   /** Slots of tickets by their names in events, at each server. */
   readonly #tickets = new Map<string, TicketKeys>();
   readonly #context: AgentContext;
+  readonly #pasting: Pasting;
   #lastRef: CarrierRef = 0;
   #isSampling = false;
   /** The fresh socket that a sample is taken with. */
@@ -104,6 +106,7 @@ export class AgentMachine implements Machine<AgentEvent> {
       ...{ sampler: this.#sampler, budget: this.#budget },
       journal: (connection) => this.#journals.get(connection),
     };
+    this.#pasting = new Pasting(this.#context, { sockets, random, tellsHosts: options.tellsHosts === true });
   }
 
   // Inputs
@@ -132,6 +135,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const link of this.#links.values()) link.handleTimeout(this.#now);
     for (const call of this.#outgoing.values()) call.handleTimeout(this.#now);
     for (const call of this.#incoming.values()) call.handleTimeout(this.#now);
+    this.#pasting.handleTimeout(this.#now);
     this.#prune();
     this.#proceed();
   }
@@ -212,6 +216,34 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.#proceed();
   }
 
+  /** Calls a listener that is told by hand: a `pasting-invitation` follows. */
+  connectPasted(options: ConnectOptions, servers: readonly Address[], now: Instant): ConnectionMachine {
+    // Whatever arrives before the listener has opened its NAT may close that for good (spec/paste.md#waiting).
+    const connection = this.connect({ ...options, ticket: { ...options.ticket, addresses: [] } }, now);
+    this.#pasting.call(connection, options.ticket.addresses, servers, this.#now);
+    this.#proceed();
+    return connection;
+  }
+
+  /** Finds out where callers may reach us who tell by hand that they call: a `pasting-ready` follows, or `pasting-blocked`. */
+  listenPasted(servers: readonly Address[], now: Instant): void {
+    this.#advance(now);
+    this.#pasting.listen(servers, this.#now);
+    this.#proceed();
+  }
+
+  /** Input: a message that came by hand. Returns why nothing comes of it, if so; `refused` means that the caller is told. */
+  onPasted(core1: Uint8Array, now: Instant): string | undefined {
+    this.#advance(now);
+    this.#lastRef += 1;
+    const ref = this.#lastRef;
+    this.#pasting.expect(ref);
+    const dropped = this.endpoint.onInvitation(core1, ref, this.#now);
+    if (dropped !== undefined) this.#pasting.forget(ref);
+    this.#proceed();
+    return dropped ?? (this.#pasting.isRefused ? "refused" : undefined);
+  }
+
   /** Honours a ticket with the endpoint's identity. Returns the name under which it appears in events. */
   addTicket(fields: TicketFields, uses: number, now: Instant): string {
     this.#advance(now);
@@ -230,6 +262,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.#tickets.clear();
     for (const link of this.#servers) link.release(this.#now);
     this.#servers = [];
+    this.#pasting.stopAccepting();
     this.#proceed();
   }
 
@@ -239,7 +272,8 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.#advance(now);
     const transmit = this.endpoint.pollTransmit(this.#now);
     if (transmit !== undefined) return transmit;
-    return this.#surroundings.pollTransmit(this.#now) ?? this.#sampler.pollTransmit(this.#now);
+    const asked = this.#surroundings.pollTransmit(this.#now) ?? this.#sampler.pollTransmit(this.#now);
+    return asked ?? this.#pasting.pollTransmit(this.#now);
   }
 
   pollEvent(): AgentEvent | undefined {
@@ -254,7 +288,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const link of this.#links.values()) next = earliest(next, link.nextTimeout());
     for (const call of this.#outgoing.values()) next = earliest(next, call.nextTimeout());
     for (const call of this.#incoming.values()) next = earliest(next, call.nextTimeout());
-    return earliest(next, this.#prunings.first?.at);
+    return earliest(earliest(next, this.#pasting.nextTimeout()), this.#prunings.first?.at);
   }
 
   // Getters
@@ -272,6 +306,11 @@ export class AgentMachine implements Machine<AgentEvent> {
   /** Has a server that answers tell how our NATs filter, where nobody knows yet. */
   #learnFiltering({ target }: ServerLink): void {
     for (const family of this.#surroundings.unfiltered) this.#filtering.begin(family, target);
+  }
+
+  /** Whether nobody needs to know where we are. */
+  get #isAlone(): boolean {
+    return this.#outgoing.size === 0 && this.#servers.length === 0 && !this.#pasting.isActive;
   }
 
   #stopGathering(): void {
@@ -333,8 +372,12 @@ export class AgentMachine implements Machine<AgentEvent> {
       if (this.#surroundings.takeChange()) {
         for (const call of this.#outgoing.values()) call.onNews(this.#now);
         for (const call of this.#incoming.values()) call.onNews(this.#now);
+        this.#pasting.onNews(this.#now);
         isBusy = true;
       }
+    }
+    for (let each = this.#pasting.pollEvent(); each !== undefined; each = this.#pasting.pollEvent()) {
+      this.#events.push(each);
     }
     for (let wish = this.#desk.pollWish(); wish !== undefined; wish = this.#desk.pollWish()) this.#events.push(wish);
     this.#sweep();
@@ -365,10 +408,12 @@ export class AgentMachine implements Machine<AgentEvent> {
     const call = this.#outgoing.get(connection);
     call?.onConnectionEvent(event, this.#now);
     this.#incoming.get(connection)?.onConnectionEvent(event);
+    this.#pasting.onConnectionEvent(connection, event, this.#now);
     switch (event.type) {
       case "sockets":
         this.#onSocketRequest(connection, event.request);
         return;
+      case "answered":
       case "exhausted":
       case "peer-moved":
         return;
@@ -458,7 +503,9 @@ export class AgentMachine implements Machine<AgentEvent> {
   }
 
   /** The endpoint's answer to an invitation, at once or once the application has decided. */
-  #onAnswer({ ref, core, connection }: Extract<EndpointEvent, { type: "answer" }>): void {
+  #onAnswer(event: Extract<EndpointEvent, { type: "answer" }>): void {
+    if (this.#pasting.onAnswer(event, this.#now)) return;
+    const { ref, core, connection } = event;
     const invitation = this.#invitations.get(ref);
     this.#invitations.delete(ref);
     if (invitation === undefined) return;
@@ -497,6 +544,7 @@ export class AgentMachine implements Machine<AgentEvent> {
   #onSamples(): void {
     for (const call of this.#outgoing.values()) call.onSamples(this.#now);
     for (const call of this.#incoming.values()) call.onSamples(this.#now);
+    this.#pasting.onSamples(this.#now);
     const via = this.#sampled;
     if (via === undefined || !this.#sampler.isComplete(via)) return;
     this.#surroundings.onSample(this.#sampler.mapped(via), this.#now);
@@ -511,8 +559,9 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const [connection, call] of this.#outgoing) {
       if (!call.isOver) continue;
       this.#outgoing.delete(connection);
-      if (this.#outgoing.size === 0 && this.#servers.length === 0) this.#stopGathering();
+      if (this.#isAlone) this.#stopGathering();
     }
+    if (this.#pasting.sweep() && this.#isAlone) this.#stopGathering();
     for (const [connection, call] of this.#incoming) {
       if (!call.isOver) continue;
       this.#incoming.delete(connection);

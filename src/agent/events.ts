@@ -7,6 +7,7 @@ import type { ConnectionMachine } from "../connection/connection.ts";
 import type { EndpointEvent } from "../connection/endpoint-events.ts";
 import type { SocketId } from "../util/machine.ts";
 import type { PeerAnswer } from "./outgoing-call.ts";
+import type { PastingEvent } from "./pasting.ts";
 
 /** How it stands between a listener and one of its servers. */
 export type ServerState =
@@ -22,6 +23,7 @@ export type ServerState =
 /** See the module. */
 export type AgentEvent =
   | Exclude<EndpointEvent, { readonly type: "answer" | "client" }>
+  | PastingEvent
   /** Open sockets like the transport's own, at any port, and answer by {@link AgentMachine.onSockets}. */
   | { readonly type: "sockets-wanted"; readonly request: number; readonly count: number; readonly family: 4 | 6 }
   | { readonly type: "sockets-unwanted"; readonly sockets: readonly SocketId[] }

@@ -50,8 +50,11 @@ export interface RoundsOptions {
   readonly answeredAt: Instant;
   /** Whether the peer is told the addresses of our interfaces, whatever it is. */
   readonly tellsHosts: boolean;
-  /** Brings an envelope to the peer; nothing if there is no way at present. */
-  readonly signal: (envelope: Envelope, options: { readonly wantsGo: boolean }, now: Instant) => void;
+  /**
+   * Brings an envelope to the peer; nothing if there is no way at present. `undefined` if there never is one: nobody could
+   * be told of fresh sockets then, so each round has those that there are.
+   */
+  readonly signal: ((envelope: Envelope, options: { readonly wantsGo: boolean }, now: Instant) => void) | undefined;
 }
 
 /** See the module. */
@@ -84,6 +87,22 @@ export class Rounds {
     if (this.#isOver) return;
     if (this.#base === undefined) this.#base = startAt;
     if (this.#begun < this.#prepared) this.#begin(startAt, now);
+  }
+
+  /**
+   * Command: opens our NATs at once, and begins the first round when the peer has, or at `startAt`. For a side that nobody
+   * tells when the other one begins.
+   */
+  open(startAt: Instant, now: Instant): void {
+    if (this.#isOver || this.#begun > 0) return;
+    this.#begin(startAt, now, now);
+  }
+
+  /** Input: the peer has begun, or is about to. */
+  onPeerBegun(now: Instant): void {
+    if (this.#isOver || this.#base === undefined || this.#base <= now) return;
+    this.#base = now;
+    this.#options.connection.beginRound(now);
   }
 
   /** Input: more is known of where we are than before. */
@@ -183,7 +202,7 @@ export class Rounds {
     this.#fresh = undefined;
     this.#isSampled = false;
     const servers = surroundings.samplingServers;
-    if (servers.length === 0) return;
+    if (servers.length === 0 || this.#options.signal === undefined) return;
     const round = this.#prepared;
     desk.ask(1, 4, ([socket], openedAt) => {
       if (socket === undefined) return;
@@ -200,17 +219,19 @@ export class Rounds {
     this.handleTimeout(now);
   }
 
-  #begin(startAt: Instant, now: Instant): void {
+  #begin(startAt: Instant, now: Instant, opensAt?: Instant): void {
     this.#base ??= startAt;
     this.#begun += 1;
     const { connection, budget, attestedHosts, roundTrip } = this.#options;
     const { situation: local, sockets } = this.#announce();
     this.#context.journal(connection)?.add({ type: "round", round: this.#begun, techniques: [] }, now);
-    connection.punch({ round: this.#begun, startAt, local, sockets, attestedHosts, roundTrip }, budget, now);
+    const round = this.#begun;
+    connection.punch({ round, startAt, opensAt, local, sockets, attestedHosts, roundTrip }, budget, now);
   }
 
   #tell(options: { readonly wantsGo: boolean }, now: Instant): void {
     const { connection, signal } = this.#options;
+    if (signal === undefined) return;
     if (!options.wantsGo && this.#updates >= MAX_UPDATES) return;
     this.#updates += 1;
     const { situation }: { readonly situation: Situation } = this.#announce();
@@ -220,7 +241,7 @@ export class Rounds {
 
   #announce(): Announcement {
     const { surroundings, sampler } = this.#context;
-    const withHosts = this.#options.tellsHosts || this.#sharesNat;
+    const withHosts = this.#options.tellsHosts || this.sharesNat;
     const via = this.#fresh;
     const mapped = via === undefined ? [] : sampler.mapped(via);
     // Without a fresh socket that somebody has seen, the one that there is gets another chance.
@@ -229,7 +250,7 @@ export class Rounds {
   }
 
   /** Whether both sides appear at the same address: then they may be neighbours. */
-  get #sharesNat(): boolean {
+  get sharesNat(): boolean {
     const { candidates } = this.#options.connection.peerSituation;
     const own = this.#context.surroundings.reflexive;
     return candidates.some(

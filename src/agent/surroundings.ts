@@ -269,6 +269,13 @@ export class Surroundings {
     return asked.length > 0 && asked.every(({ discovery }) => discovery?.answered === false);
   }
 
+  /** Whether the servers that were asked can tell nothing more. */
+  get isSettled(): boolean {
+    return this.#families.every(
+      ({ socket, isSettled }) => isSettled || !this.#servers.some(({ address }) => address.family === socket.family),
+    );
+  }
+
   /** Whether the next port of a mapping can be foretold from a fresh sample. */
   get isPredictable(): boolean {
     const { mapping, allocator } = this.profile;

@@ -31,13 +31,13 @@ function forge(size: number): string {
   return encodeWord({ prefix: "pa1", minSize: 0, maxLength: 10_000 }, new Uint8Array(size), sha256);
 }
 
-test.each(frozen)("$name is written to the character, and read back (PASTE-3)", ({ core, text }) => {
+test.each(frozen)("$name is written to the character, and read back (PASTE-1)", ({ core, text }) => {
   const bytes = new Uint8Array(Buffer.from(core, "hex"));
   expect(encodePasted(bytes, sha256)).toBe(text);
   expect(decodePasted(text, sha256)).toEqual(bytes);
 });
 
-test("the bounds are those of a first message (PASTE-3)", () => {
+test("the bounds are those of a first message (PASTE-1)", () => {
   expect(MIN_PASTED_SIZE).toBe(CORE1_OVERHEAD);
   expect(codeOf(forge(MIN_PASTED_SIZE - 1))).toBe("length");
   expect(codeOf(forge(MIN_PASTED_SIZE))).toBeUndefined();
@@ -46,11 +46,11 @@ test("the bounds are those of a first message (PASTE-3)", () => {
   expect(forge(MAX_CORE_SIZE)).toHaveLength(MAX_PASTED_LENGTH);
 });
 
-test("white space around it does not matter (PASTE-3)", () => {
+test("white space around it does not matter (PASTE-1)", () => {
   expect(codeOf(` \r\n${TEXT}\r\n`)).toBeUndefined();
 });
 
-describe("a reader tells what is wrong (PASTE-4)", () => {
+describe("a reader tells what is wrong (PASTE-2)", () => {
   test.each([
     ["an empty text", "prefix", ""],
     ["a prefix alone", "length", "pa1"],
