@@ -341,6 +341,12 @@ export class ConnectionMachine implements HasDeadline {
     this.#traversal.punch(options, core.peerSituation, now);
   }
 
+  /** The peer has begun to punch: a round that waits for its start begins now. */
+  beginRound(now: Instant): void {
+    this.#host.touch(this);
+    this.#traversal?.onBegun(now);
+  }
+
   /** Both sides prepare the next round: what they tell from now on concerns no earlier one. */
   prepareRound(): void {
     this.#traversal?.prepareRound();

@@ -29,6 +29,8 @@ export interface PunchOptions {
   readonly round: number;
   /** When both sides begin. */
   readonly startAt: Instant;
+  /** When openers go for the first time, if that is before the start. */
+  readonly opensAt?: Instant | undefined;
   /** What the peer was told for this round. */
   readonly local: Situation;
   /** The sockets that this speaks of. */
@@ -88,6 +90,11 @@ export class Traversal {
     for (const { puncher } of this.#rounds) puncher.onContact(via, from, now);
   }
 
+  /** Input: the peer has begun, as it says by a carrier. */
+  onBegun(now: Instant): void {
+    for (const { puncher } of this.#rounds) puncher.onBegun(now);
+  }
+
   /** Input: a probe was answered. */
   onSuccess(path: { readonly via: SocketId; readonly remote: Address }, now: Instant): void {
     for (const { puncher } of this.#rounds) puncher.onSuccess(path, now);
@@ -126,7 +133,7 @@ export class Traversal {
   /** Begins a round. */
   punch(options: PunchOptions, remote: Situation, now: Instant): void {
     if (this.#rounds.length >= MAX_ROUNDS) return;
-    const { round, startAt, local, sockets, attestedHosts, roundTrip } = options;
+    const { round, startAt, opensAt, local, sockets, attestedHosts, roundTrip } = options;
     const puncher = new Puncher(
       {
         role: this.#core.role,
@@ -142,6 +149,7 @@ export class Traversal {
         random: this.#core.random,
         budget: this.#budget,
         ...(roundTrip === undefined ? {} : { roundTrip }),
+        ...(opensAt === undefined ? {} : { opensAt }),
       },
       now,
     );

@@ -55,6 +55,8 @@ export interface PuncherOptions {
   readonly remoteProfile: NatProfile;
   /** When both sides start. An authentic packet of the peer starts this one earlier. */
   readonly startAt: Instant;
+  /** When openers go for the first time, if the start is no more than a guess: the peer may begin at any moment before. */
+  readonly opensAt?: Instant;
   /** 1 to 3. Each has fresh sockets, candidates of these, and a start of its own; see {@link ROUND_STARTS}. */
   readonly round: number;
   /** The sockets of this round. */
@@ -132,7 +134,7 @@ export class Puncher {
     this.#blockedUntil = now;
     this.#plan = planOf(options.localProfile, options.remoteProfile, options.role);
     const openerTtl = options.openerTtl ?? OPENER_TTLS[options.round - 1] ?? OPENER_TTLS.at(-1)!;
-    this.#volleys = new Volleys({ startAt: this.#base, openerTtl });
+    this.#volleys = new Volleys({ startAt: this.#base, openAt: options.opensAt ?? this.#base, openerTtl });
     this.#addTargets(now);
     const { role, round, attestedRemoteHosts, random, budget, roundTrip = 0, sampleAge } = options;
     const fixed = { role, round, attestedRemoteHosts, random, budget, roundTrip, sampleAge };
@@ -155,11 +157,15 @@ export class Puncher {
     this.#isHeard = true;
     this.#log.onHeard(from, now);
     if (this.#state !== "running") return;
-    if (this.#base > now) {
-      this.#base = now;
-      this.#volleys.startNow(now);
-    }
+    this.onBegun(now);
     this.#volleys.onContact(via, from, now);
+  }
+
+  /** Input: the peer has begun. Whoever waits for the start does so no longer. */
+  onBegun(now: Instant): void {
+    if (this.#state !== "running" || this.#base <= now) return;
+    this.#base = now;
+    this.#volleys.startNow(now);
   }
 
   /** Input: the peer has answered a probe. Nothing more is sent. */

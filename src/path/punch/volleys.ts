@@ -66,18 +66,22 @@ interface TargetState {
 /** See the module. */
 export class Volleys implements Rung {
   readonly #openerTtl: number;
+  readonly #openAt: Instant;
   #startAt: Instant;
   readonly #states: TargetState[] = [];
   #contacts = 0;
 
-  constructor(options: { readonly startAt: Instant; readonly openerTtl: number }) {
+  /** With `openAt`, openers go before the start as well. */
+  constructor(options: { readonly startAt: Instant; readonly openAt?: Instant; readonly openerTtl: number }) {
     this.#startAt = options.startAt;
+    this.#openAt = options.openAt ?? options.startAt;
     this.#openerTtl = options.openerTtl;
   }
 
   /** Command: adds what the peer has announced, the likeliest first. What is there already stays as it is. */
   add(targets: readonly Target[], now: Instant): void {
     const base = this.#startAt > now ? this.#startAt : now;
+    const openAt = this.#openAt > now ? this.#openAt : now;
     for (const target of targets) {
       const count = this.#states.length - this.#contacts;
       if (count >= MAX_TARGETS || this.#find(target.via, target.to) !== undefined) continue;
@@ -85,7 +89,7 @@ export class Volleys implements Rung {
         target,
         account: "candidate",
         startAt: after(base, OPENER_LEAD + TARGET_SPACING * count),
-        openAt: target.isOpened ? base : undefined,
+        openAt: target.isOpened ? openAt : undefined,
         sent: 0,
         isQuiet: target.isQuiet,
         isHeard: false,
@@ -123,7 +127,8 @@ export class Volleys implements Rung {
     const state = this.#first();
     if (state === undefined) return;
     if (state.openAt !== undefined) {
-      state.openAt = undefined;
+      // One that went long before the start may have been lost, or forgotten by the NAT.
+      state.openAt = state.openAt < this.#startAt ? this.#startAt : undefined;
       return;
     }
     state.sent += 1;

@@ -58,6 +58,20 @@ describe("volleys (PATH-10)", () => {
     );
   });
 
+  test("an early opener goes at once and again at the start, and probes only then (RDV-34)", () => {
+    const rung = new Volleys({ startAt: START, openAt: (START - 500) as Instant, openerTtl: 2 });
+    rung.add([target(0)], (START - 500) as Instant);
+    expect(times(drain(rung))).toEqual([-500, 0, ...VOLLEY_TIMES.map((time) => 15 + time)]);
+  });
+
+  test("whoever waits for the start begins when the peer has (RDV-34)", () => {
+    const rung = new Volleys({ startAt: START, openAt: (START - 500) as Instant, openerTtl: 2 });
+    rung.add([target(0)], (START - 500) as Instant);
+    rung.advance();
+    rung.startNow((START - 200) as Instant);
+    expect(times(drain(rung))).toEqual([-200, ...VOLLEY_TIMES.map((time) => -185 + time)]);
+  });
+
   test("eight targets at 5 ms from each other, and no more", () => {
     const shots = drain(volleys(...Array.from({ length: 9 }, (_, index) => target(index))));
     expect(shots).toHaveLength(MAX_TARGETS * 10);
