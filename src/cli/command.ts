@@ -13,7 +13,7 @@ import { JsonReporter, TextReporter, type TextSink } from "./reporter.ts";
 // Implementation
 
 /** How long sockets and timers may keep the process after a command has ended, in milliseconds. */
-const EXIT_TIMEOUT = 1_500;
+const EXIT_TIMEOUT = 500;
 
 const STDIN = 0;
 const STDOUT = 1;
