@@ -6,6 +6,7 @@
 import { Endpoint } from "./io/endpoint.ts";
 import { Identity } from "./io/identity.ts";
 import { Listener, ListenerHandlers } from "./io/listener.ts";
+import { lookUpServers } from "./io/server-names.ts";
 import { TicketStore } from "./io/ticket-store.ts";
 import { checkListen, type ListenOptions } from "./options.ts";
 
@@ -15,7 +16,7 @@ import { checkListen, type ListenOptions } from "./options.ts";
  * With an identity file, the tickets are kept in it beside the key: a listener that is started again with the same file
  * (and port) honours what it gave out before. Only one process can listen with a file at a time.
  *
- * With servers, resolves once one of them can lead peers here.
+ * In paste mode, resolves once STUN servers have told where we are. With servers, resolves once one of them can lead peers here.
  *
  * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_IDENTITY`, `ERR_BIND` or `ERR_SERVER`; on abort, `signal.reason`.
  */
@@ -37,8 +38,11 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
       openTrace: checked.openTrace,
     });
     signal?.throwIfAborted();
-    const { allow, accept, addresses, servers, directOnly } = checked;
-    const setup = { identity, allow, accept, addresses, store, servers, directOnly, lan: checked.reach.tellsHosts };
+    const { allow, accept, servers, directOnly, paste } = checked;
+    const addresses = paste ? await endpoint.listenPasted(await lookUpServers(checked.stun)) : checked.addresses;
+    signal?.throwIfAborted();
+    const lan = checked.reach.tellsHosts;
+    const setup = { identity, allow, accept, addresses, store, servers, directOnly, lan, paste };
     const listener = new Listener(endpoint, setup, checked.ticket);
     handlers.listener = listener;
     await listener.register(signal);

@@ -11,8 +11,15 @@ import type { Reach } from "./io/endpoint.ts";
 import { PunchlineError } from "./io/errors.ts";
 import { Identity } from "./io/identity.ts";
 import { type OpenQlog, qlogInto, qlogTo } from "./io/qlog.ts";
+import { parseServerName, type ServerName } from "./io/server-names.ts";
 import { serverRecords } from "./io/servers.ts";
-import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./io/ticket-options.ts";
+import {
+  type CheckedTicket,
+  checkPasteTicket,
+  checkTicket,
+  type PeerRequest,
+  type TicketOptions,
+} from "./io/ticket-options.ts";
 import type { ServerRecord } from "./ticket/records.ts";
 import type { OpenTrace } from "./trace/sink.ts";
 import { toHex } from "./util/bytes.ts";
@@ -41,6 +48,11 @@ export interface CommonOptions {
    * with a server only peers that appear behind the same NAT are told, and tickets name servers alone.
    */
   readonly lan?: boolean;
+  /**
+   * STUN servers that tell where we are, at most 3, for paste mode: `stun.example.net`, `192.0.2.1:3478`,
+   * `[2001:db8::1]:3478`. The default port is 3478.
+   */
+  readonly stun?: string | readonly string[];
   /** Asks the router for a port, by NAT-PMP, PCP or UPnP, if a server is used that is not on this machine; default true. */
   readonly portMapping?: boolean;
   /** How long a silent peer keeps the connection alive, in ms, 1,000 to 86,400,000; default 30,000. The smaller of both sides' holds. */
@@ -71,6 +83,11 @@ export interface ConnectOptions extends CommonOptions {
   readonly signal?: AbortSignal;
   /** How long to try, in ms, 1 to 3,600,000; default 20,000. */
   readonly timeout?: Duration;
+  /**
+   * For a ticket in paste mode, with `stun`: takes the string that has to reach the listener by hand, and another one if our
+   * address has changed meanwhile. `timeout` is ten minutes then, unless given.
+   */
+  readonly onInvitation?: (text: string) => void;
   /** Bytes for the listener's `accept` hook, at most 256. Readable by whoever has the ticket and the listener's key. */
   readonly metadata?: Uint8Array;
 }
@@ -82,6 +99,12 @@ export interface ListenOptions extends CommonOptions, TicketOptions {
    * go into the tickets. Default: none, and tickets hold the addresses of this machine.
    */
   readonly server?: string | readonly string[];
+  /**
+   * Paste mode: peers are found without a rendezvous server, by the ticket and a string that `connect` makes of it and that
+   * has to reach {@link Listener.answer} by hand. Needs `stun`; default false. A ticket has one use then, and by default ten
+   * minutes.
+   */
+  readonly paste?: boolean;
   /** Local UDP port, 0 to 65,535; default 0: any free one, the same for all addresses if possible. */
   readonly port?: number;
   /** Peers that may connect, by public key (64 hexadecimal digits or 32 bytes). Default: whoever has a ticket. */
@@ -102,6 +125,8 @@ const DEFAULT_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 const MAX_HOSTS = 8;
 const MAX_ADDRESSES = 8;
 const MAX_METADATA = 256;
+/** As many as addresses of one socket are told. */
+const MAX_STUN_SERVERS = 3;
 const KEY_SIZE = 32;
 
 /** {@link CommonOptions} without gaps. */
@@ -114,6 +139,7 @@ export interface CheckedCommon {
   readonly openTrace: OpenTrace | undefined;
   readonly reach: Reach;
   readonly directOnly: boolean;
+  readonly stun: readonly ServerName[];
 }
 
 /** {@link ConnectOptions} without gaps. */
@@ -121,6 +147,7 @@ export interface CheckedConnect extends CheckedCommon {
   readonly signal: AbortSignal | undefined;
   readonly timeout: Duration;
   readonly metadata: Uint8Array | undefined;
+  readonly onInvitation: ConnectOptions["onInvitation"];
 }
 
 /** {@link ListenOptions} without gaps. */
@@ -131,6 +158,7 @@ export interface CheckedListen extends CheckedCommon {
   readonly accept: ListenOptions["accept"];
   readonly signal: AbortSignal | undefined;
   readonly servers: readonly ServerRecord[];
+  readonly paste: boolean;
   /** Addresses for tickets; a port of 0 stands for the listener's own. */
   readonly addresses: readonly Address[] | undefined;
   /** `undefined` if the caller left both to us: a ticket that was kept may then serve again. */
@@ -148,7 +176,9 @@ export function checkConnect(options: ConnectOptions): CheckedConnect {
   const { metadata } = options;
   if (metadata !== undefined && !(metadata instanceof Uint8Array)) throw bad("metadata is a Uint8Array");
   if (metadata !== undefined && metadata.length > MAX_METADATA) throw bad(`metadata has at most ${MAX_METADATA} bytes`);
-  return { ...common, timeout, metadata, signal: checkSignal(options.signal) };
+  const { onInvitation } = options;
+  if (onInvitation !== undefined && typeof onInvitation !== "function") throw bad("onInvitation is a function");
+  return { ...common, timeout, metadata, onInvitation, signal: checkSignal(options.signal) };
 }
 
 /**
@@ -161,17 +191,32 @@ export function checkListen(options: ListenOptions): CheckedListen {
   const { port = 0, accept } = options;
   if (!isPort(port)) throw bad(`port is a whole number from 0 to 65535, not ${String(port)}`);
   if (accept !== undefined && typeof accept !== "function") throw bad("accept is a function");
-  const isDefaultTicket = options.expiresAt === undefined && options.uses === undefined;
+  const paste = checkFlag("paste", options.paste);
+  if (paste) checkPaste(options);
+  const isDefaultTicket = options.expiresAt === undefined && options.uses === undefined && !paste;
   return {
     ...common,
     port,
     accept,
+    paste,
     allow: options.allow === undefined ? undefined : new Set(options.allow.map(checkKey)),
     signal: checkSignal(options.signal),
     servers: checkServers(options.server),
     addresses: options.addresses === undefined ? undefined : checkAddresses(options.addresses),
-    ticket: isDefaultTicket ? undefined : checkTicket(options),
+    ticket: isDefaultTicket ? undefined : paste ? checkPasteTicket(options) : checkTicket(options),
   };
+}
+
+/** In paste mode STUN servers tell all that goes into a ticket. */
+function checkPaste({ stun, server, addresses }: ListenOptions): void {
+  if (server !== undefined) throw bad("a listener has either servers or paste mode");
+  if (addresses !== undefined) throw bad("in paste mode STUN servers tell the addresses for the ticket");
+  if (stun === undefined) throw withoutStun();
+}
+
+/** Whoever is to be reached by hand has to know where it is. */
+export function withoutStun(): PunchlineError {
+  return new PunchlineError("ERR_OPTION", "paste mode needs a STUN server", { hint: "name one with the option stun" });
 }
 
 function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedCommon {
@@ -203,12 +248,21 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
       mapsPort: options.portMapping === undefined || checkFlag("portMapping", options.portMapping),
     },
     directOnly: checkPath(options.path) === "direct",
+    stun: checkStun(options.stun),
   };
 }
 
 function checkPath(path: PathPolicy | undefined): PathPolicy {
   if (path === undefined || path === "auto" || path === "direct") return path ?? "auto";
   throw bad(`path is auto or direct, not ${String(path)}`);
+}
+
+function checkStun(stun: CommonOptions["stun"]): readonly ServerName[] {
+  if (stun === undefined) return [];
+  if (typeof stun !== "string" && !Array.isArray(stun)) throw bad("stun is a string, or a list of some");
+  const names = typeof stun === "string" ? [stun] : [...new Set(stun)];
+  if (names.length < 1 || names.length > MAX_STUN_SERVERS) throw bad(`stun names 1 to ${MAX_STUN_SERVERS} servers`);
+  return names.map(parseServerName);
 }
 
 function checkServers(server: ListenOptions["server"]): readonly ServerRecord[] {

@@ -114,6 +114,7 @@ function reportAttempt(attempt: Attempt): AttemptReport {
 const EXIT_BY_CODE: Readonly<Record<string, number>> = {
   ERR_TICKET: ExitCode.USAGE,
   ERR_TICKET_EXPIRED: ExitCode.USAGE,
+  ERR_PASTED: ExitCode.USAGE,
   ERR_OPTION: ExitCode.USAGE,
   ERR_UNREACHABLE: ExitCode.UNREACHABLE,
   ERR_NATS: ExitCode.UNREACHABLE,

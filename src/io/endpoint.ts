@@ -11,18 +11,21 @@ import type { JournalEntry } from "../agent/journal.ts";
 import { PathMemory } from "../congestion/path-memory.ts";
 import type { Config } from "../connection/config.ts";
 import type { ConnectionMachine } from "../connection/connection.ts";
+import type { ConnectOptions } from "../connection/endpoint.ts";
 import type { ConnectionRequest } from "../connection/endpoint-events.ts";
-import { type KeyPair, randomBytes } from "../crypto/primitives.ts";
+import { type KeyPair, randomBytes, sha256 } from "../crypto/primitives.ts";
+import { encodePasted } from "../ticket/pasted.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
 import type { OpenTrace } from "../trace/sink.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
-import type { Address, SocketId } from "../util/machine.ts";
+import { type Address, formatAddress, type SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
-import { reachableAddresses } from "./addresses.ts";
+import { isLoopback, reachableAddresses } from "./addresses.ts";
 import { monotonicNow, unixTime } from "./clock.ts";
 import { Connection, type ConnectionOwner, type PeerStream } from "./connection.ts";
 import { Driver } from "./driver.ts";
+import { PunchlineError } from "./errors.ts";
 import { openExtraSockets } from "./extra-sockets.ts";
 import { interfaceMtu } from "./interface-mtu.ts";
 import { openSockets, type SocketPlan } from "./open-sockets.ts";
@@ -41,6 +44,8 @@ export interface EndpointHandlers {
   onTicketUsed(ticketId: string, usesLeft: number): void;
   /** How it stands with a server, by its place in the list that {@link Endpoint.useServers} was given. */
   onServer(server: number, state: ServerState): void;
+  /** In paste mode: servers see the listener elsewhere than its tickets say. */
+  onMoved(): void;
 }
 
 /** How an endpoint makes itself known, and to whom. */
@@ -75,6 +80,16 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
   /** Begins the trace of the connection. */
   readonly openTrace: OpenTrace | undefined;
+  /** For a listener that is told by hand. */
+  readonly pasting: CallByHand | undefined;
+}
+
+/** How a listener is told by hand that somebody calls. */
+export interface CallByHand {
+  /** STUN servers. */
+  readonly servers: readonly Address[];
+  /** Takes a string for the listener, and another one whenever our address has changed. */
+  readonly onInvitation: (text: string) => void;
 }
 
 // Implementation
@@ -100,6 +115,10 @@ export class Endpoint implements ConnectionOwner {
   readonly #config: Config;
   readonly #handlers: EndpointHandlers | undefined;
   readonly #connections = new Map<ConnectionMachine, Connection>();
+  /** Who takes strings for listeners, by call. */
+  readonly #scribes = new WeakMap<ConnectionMachine, CallByHand["onInvitation"]>();
+  /** Hears where the listener can be reached, or that no server has answered. */
+  #onFound: (addresses: readonly Address[] | undefined) => void = () => {};
   readonly #onEnd: (() => void) | undefined;
   readonly #ended: Promise<void>;
   #tellEnded: () => void = () => {};
@@ -163,8 +182,10 @@ export class Endpoint implements ConnectionOwner {
 
   /** Command: calls the listener of a ticket. Resolves with the first stream. */
   connect(call: Call): Promise<PeerStream> {
-    const { ticket, identity, config, timeout, metadata, signal, openTrace } = call;
-    const machine = this.#machine.connect({ ticket, identity, timeout, metadata, config, openTrace }, monotonicNow());
+    const { ticket, identity, config, timeout, metadata, signal, openTrace, pasting } = call;
+    const options = { ticket, identity, timeout, metadata, config, openTrace };
+    const machine =
+      pasting === undefined ? this.#machine.connect(options, monotonicNow()) : this.#connectPasted(options, pasting);
     const connection = new Connection(machine, this, { closesWithLastStream: true, linger: config.linger });
     this.#connections.set(machine, connection);
     this.#settle();
@@ -179,6 +200,31 @@ export class Endpoint implements ConnectionOwner {
     this.#machine.useServers(servers, monotonicNow());
     if (areElsewhere(servers)) this.#routerPort?.start(0);
     this.wake();
+  }
+
+  /**
+   * Command: finds out where callers may reach us who tell by hand that they call. Once.
+   *
+   * @throws {@link PunchlineError} `ERR_SERVER` if no server tells it.
+   */
+  async listenPasted(servers: readonly Address[]): Promise<readonly Address[]> {
+    this.#lookAround(servers);
+    const found = new Promise<readonly Address[] | undefined>((resolve) => {
+      this.#onFound = resolve;
+    });
+    this.#machine.listenPasted(servers, monotonicNow());
+    this.wake();
+    const addresses = await found;
+    if (addresses !== undefined) return addresses;
+    const places = servers.map(formatAddress).join(", ");
+    throw new PunchlineError("ERR_SERVER", `no answer by ${places}`, { origin: "network" });
+  }
+
+  /** Input: a message that came by hand. Returns why nothing comes of it, if so. */
+  onPasted(core1: Uint8Array): string | undefined {
+    const dropped = this.#machine.onPasted(core1, monotonicNow());
+    this.wake();
+    return dropped;
   }
 
   /** Command: honours a ticket from now on. Returns its id. */
@@ -255,8 +301,37 @@ export class Endpoint implements ConnectionOwner {
     this.wake();
   }
 
+  #connectPasted(options: ConnectOptions, { servers, onInvitation }: CallByHand): ConnectionMachine {
+    this.#lookAround(servers);
+    const machine = this.#machine.connectPasted(options, servers, monotonicNow());
+    this.#scribes.set(machine, onInvitation);
+    return machine;
+  }
+
+  /** What this machine and its router know of where we are, beside what servers tell. */
+  #lookAround(servers: readonly Address[]): void {
+    this.#machine.onInterfaces(reachableAddresses(this.addresses), monotonicNow());
+    if (servers.some(({ host }) => !isLoopback(host))) this.#routerPort?.start(0);
+  }
+
   #onEvent(event: AgentEvent, now: Instant): void {
     switch (event.type) {
+      case "pasting-invitation": {
+        const text = encodePasted(event.core1, sha256);
+        const onInvitation = this.#scribes.get(event.connection);
+        // Whatever it throws is not the endpoint's concern.
+        queueMicrotask(() => onInvitation?.(text));
+        return;
+      }
+      case "pasting-ready":
+        this.#onFound(event.addresses);
+        return;
+      case "pasting-blocked":
+        this.#onFound(undefined);
+        return;
+      case "pasting-moved":
+        this.#handlers?.onMoved();
+        return;
       case "sockets-wanted":
         void this.#openSockets(event);
         return;

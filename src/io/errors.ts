@@ -24,6 +24,8 @@ export type ErrorCode =
   | "ERR_SERVER"
   /** The servers of the ticket work, and know of no listener with it. */
   | "ERR_NOT_THERE"
+  /** A string that the other side gave by hand cannot be used. */
+  | "ERR_PASTED"
   /** The listener knows the ticket and said no; see {@link PunchlineError.refusal}. */
   | "ERR_REFUSED"
   /** An open connection has been silent for longer than `linger`. */
@@ -142,6 +144,7 @@ const HINTS: Readonly<Record<ErrorCode, string>> = {
     "either this network lets no UDP through, or no server of the ticket is up: try another network, or ask whoever runs the server",
   ERR_SERVER: "check that the server runs, and that a firewall lets its UDP port through",
   ERR_NOT_THERE: "check that the listener is still running, and that it uses the same server",
+  ERR_PASTED: "copy the whole string again: it is one word that begins with pa1",
   ERR_REFUSED: "ask the listener for a new ticket",
   ERR_PEER_LOST: "the peer's machine or the network between went away; connect again",
   ERR_CLOSED_BY_PEER: "the peer ended the connection; ask there why",

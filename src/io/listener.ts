@@ -16,9 +16,16 @@ import type { Connection, PeerStream } from "./connection.ts";
 import type { Endpoint, EndpointHandlers } from "./endpoint.ts";
 import { PunchlineError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
+import { pastedError, readPasted } from "./pasted.ts";
 import { resolveServers } from "./servers.ts";
 import { Ticket } from "./ticket.ts";
-import { type CheckedTicket, checkTicket, type PeerRequest, type TicketOptions } from "./ticket-options.ts";
+import {
+  type CheckedTicket,
+  checkPasteTicket,
+  checkTicket,
+  type PeerRequest,
+  type TicketOptions,
+} from "./ticket-options.ts";
 import type { TicketStore } from "./ticket-store.ts";
 
 /** What a listener tells. */
@@ -29,6 +36,8 @@ export interface ListenerEvents {
   stream: (stream: PeerStream) => void;
   /** How it stands with one of its servers, by the place in the list of the option `server`. */
   server: (server: number, state: ServerState) => void;
+  /** In paste mode: our address has changed, and nobody comes by the tickets any more; begin anew. */
+  moved: () => void;
   /** Nobody new gets in. Comes once, and last. */
   closed: () => void;
 }
@@ -54,6 +63,8 @@ export interface ListenerSetup {
   readonly servers: readonly ServerRecord[];
   /** Puts the addresses of this machine into tickets, although there are servers. */
   readonly lan: boolean;
+  /** Whether callers are told of by {@link Listener.answer}. */
+  readonly paste: boolean;
   /** Whether tickets say that relayed paths are not wanted. */
   readonly directOnly: boolean;
   /** Where tickets outlive the process. */
@@ -99,9 +110,11 @@ export class Listener extends EventEmitter<ListenerEvents> {
       if (kept.isRevoked) endpoint.revokeTicket(kept.id);
     }
     const again = first === undefined ? setup.store?.mainTicket() : undefined;
+    // A ticket for pasting is of no use to whoever starts again with the same file.
+    const kind = setup.paste ? "further" : "main";
     this.#ticket =
       again === undefined
-        ? this.#issue(first ?? checkTicket({}), "main")
+        ? this.#issue(first ?? checkTicket({}), kind)
         : new Ticket({ ...again, servers: setup.servers, addresses: this.#ticketAddresses() });
   }
 
@@ -163,6 +176,11 @@ export class Listener extends EventEmitter<ListenerEvents> {
     });
   }
 
+  /** Input: in paste mode, our address has changed. @internal */
+  onMoved(): void {
+    if (!this.#isClosed) this.emit("moved");
+  }
+
   /** Input: a use of a ticket was counted. @internal */
   onTicketUsed(ticketId: string, usesLeft: number): void {
     this.#setup.store?.used(ticketId, usesLeft);
@@ -175,7 +193,23 @@ export class Listener extends EventEmitter<ListenerEvents> {
    */
   createTicket(options: TicketOptions = {}): Ticket {
     if (this.#isClosed) throw new PunchlineError("ERR_CLOSED", "the listener is closed");
-    return this.#issue(checkTicket(options), "further");
+    return this.#issue(this.#setup.paste ? checkPasteTicket(options) : checkTicket(options), "further");
+  }
+
+  /**
+   * In paste mode: takes the string that the other side's `connect` has made. The connection follows as any other does.
+   *
+   * @throws {@link PunchlineError} `ERR_PASTED` if the string cannot be used, `ERR_CLOSED`.
+   */
+  answer(text: string): void {
+    if (this.#isClosed) throw new PunchlineError("ERR_CLOSED", "the listener is closed");
+    if (!this.#setup.paste) {
+      throw new PunchlineError("ERR_PASTED", "this listener takes no strings", {
+        hint: "listen with the option paste",
+      });
+    }
+    const reason = this.#endpoint.onPasted(readPasted(text));
+    if (reason !== undefined) throw pastedError(reason);
   }
 
   /**
@@ -271,7 +305,7 @@ export class Listener extends EventEmitter<ListenerEvents> {
       singleUse: checked.uses === 1,
       directOnly: this.#setup.directOnly,
       relayOnly: false,
-      paste: false,
+      paste: this.#setup.paste,
       servers: this.#setup.servers,
       addresses: this.#ticketAddresses(),
     };
@@ -342,5 +376,9 @@ export class ListenerHandlers implements EndpointHandlers {
 
   onServer(server: number, state: ServerState): void {
     this.listener?.onServer(server, state);
+  }
+
+  onMoved(): void {
+    this.listener?.onMoved();
   }
 }

@@ -38,6 +38,9 @@ export interface CheckedTicket {
 /** Long enough for a day's work with somebody in another time zone, short enough that a lost ticket is soon worthless. */
 const DEFAULT_LIFETIME = 24 * 60 * 60 * 1000;
 
+/** Of a ticket that waits for a string by hand: the address in it lives as long as this process keeps it alive. */
+const PASTE_LIFETIME = 10 * 60 * 1000;
+
 /** Largest time that fits the ticket's 32 bits of seconds. */
 const MAX_EXPIRY = 0xffff_ffff;
 
@@ -59,4 +62,14 @@ export function checkTicket(options: TicketOptions): CheckedTicket {
     throw new PunchlineError("ERR_OPTION", `expiresAt is a Date or a time in ms since 1970, not ${String(expiresAt)}`);
   }
   return { uses, expiresAt: seconds };
+}
+
+/**
+ * The same for a ticket in paste mode, which is good for one connection and by default for ten minutes.
+ *
+ * @throws {@link PunchlineError} `ERR_OPTION`.
+ */
+export function checkPasteTicket({ uses = 1, expiresAt = Date.now() + PASTE_LIFETIME }: TicketOptions): CheckedTicket {
+  if (uses !== 1) throw new PunchlineError("ERR_OPTION", "a ticket in paste mode has one use");
+  return checkTicket({ uses, expiresAt });
 }

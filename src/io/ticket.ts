@@ -107,6 +107,11 @@ export class Ticket {
     return this.fields.expiresAt === 0 ? undefined : new Date(this.fields.expiresAt * 1000);
   }
 
+  /** Whether the listener has to be told by hand who calls (spec/paste.md). */
+  get paste(): boolean {
+    return this.fields.paste;
+  }
+
   /** Whether the listener said that it opens one connection only. */
   get singleUse(): boolean {
     return this.fields.singleUse;
