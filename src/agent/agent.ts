@@ -20,7 +20,6 @@ import { deriveServerKeys } from "../crypto/server-keys.ts";
 import { ticketBlind, ticketSlot } from "../crypto/slots.ts";
 import { deriveTicketKeys, type TicketKeys } from "../crypto/ticket-keys.ts";
 import { PunchBudget } from "../path/punch/budget.ts";
-import type { DiscoveryServer } from "../stun/discovery/discovery.ts";
 import { type TicketFields, ticketCore } from "../ticket/ticket.ts";
 import { toHex } from "../util/bytes.ts";
 import { Deque } from "../util/deque.ts";
@@ -36,6 +35,7 @@ import { OutgoingCall, type OutgoingCallOptions } from "./outgoing-call.ts";
 import { Pasting } from "./pasting.ts";
 import { Sampler } from "./sampler.ts";
 import { type LinkEvent, ServerLink } from "./server-link.ts";
+import { discoveryServers } from "./server-places.ts";
 import { type FreshSocket, SocketDesk } from "./socket-desk.ts";
 import { type MainSocket, type MappedPort, Surroundings } from "./surroundings.ts";
 
@@ -583,19 +583,6 @@ export class AgentMachine implements Machine<AgentEvent> {
   #advance(now: Instant): void {
     if (now > this.#now) this.#now = now;
   }
-}
-
-/**
- * Whom discovery asks. A server with two addresses of a family has two ports as well, and answers at all four places, so
- * that one round trip tells what mappings depend on (RFC 5780 §4.3).
- */
-function discoveryServers(servers: readonly AgentServer[]): readonly DiscoveryServer[] {
-  return servers.flatMap(({ addresses }) =>
-    addresses.map((address): DiscoveryServer => {
-      const second = addresses.find(({ family, host }) => family === address.family && host !== address.host);
-      return second === undefined ? { address } : { address, other: { ...second, port: second.port + 1 } };
-    }),
-  );
 }
 
 function ticketKeysOf(fields: TicketFields): TicketKeys {

@@ -27,17 +27,21 @@ import { ServerLink, type ServerTarget } from "./server-link.ts";
  * wrong once in 700 and once in 20,000 times.
  */
 const QUESTION_TIMES: readonly Duration[] = [0, 50, 100, 150, 400, 800];
+const EARLY_QUESTIONS = 4;
+
+/** How long after such a question nothing more is expected to come, in ms beyond a round trip. */
+const STRAGGLER_WAIT: Duration = 100;
 
 /** How long after the last question silence is an answer, in ms, or a round trip and a half if that is longer. */
 const LAST_WAIT: Duration = 250;
-
-/** How much later than the datagram from the other port the one from the other address may come, in ms, beyond a round trip. */
-const STRAGGLER_WAIT: Duration = 150;
 
 // Implementation
 
 /** A server that has not answered after this long will not, in ms. */
 const PATIENCE: Duration = 6_000;
+
+/** When to look again whether the server has heard what it was asked, in ms. */
+const HEARING_INTERVAL: Duration = 50;
 
 /** What a probe needs. */
 export interface FilteringProbeOptions {
@@ -52,8 +56,7 @@ export interface FilteringProbeOptions {
 interface Question {
   readonly which: ProbeSource;
   readonly token: Uint8Array;
-  /** Since when the answer is there. */
-  answeredAt: Instant | undefined;
+  isAnswered: boolean;
 }
 
 /** See the module. It is over when {@link verdict} or {@link hasFailed} says so; close it then. */
@@ -64,14 +67,18 @@ export class FilteringProbe {
   readonly #givesUpAt: Instant;
   #asked = 0;
   #firstAskedAt: Instant | undefined;
+  /** When to ask again, or to take silence for an answer. */
   #nextAt: Instant | undefined;
+  /** When the answer from the other port may be taken for the only one. */
+  #settlesAt: Instant | undefined;
   #verdict: NatBehavior | undefined;
+  #hasAnswered = false;
   #hasFailed = false;
 
   constructor({ endpoint, target, via, random }: FilteringProbeOptions, now: Instant) {
     this.via = via;
     this.#questions = (["both", "other-port"] as const).map((which) => {
-      return { which, token: random(WITNESS_TOKEN_SIZE), answeredAt: undefined };
+      return { which, token: random(WITNESS_TOKEN_SIZE), isAnswered: false };
     });
     this.#givesUpAt = after(now, PATIENCE);
     this.link = new ServerLink({ endpoint, target, via, random });
@@ -79,12 +86,12 @@ export class FilteringProbe {
   }
 
   /** Input: a datagram of the kind. Others' are passed over. */
-  receive(datagram: Datagram, now: Instant): void {
+  receive(datagram: Datagram): void {
     const token = datagram.via === this.via ? decodeWitness(datagram.payload) : undefined;
     const question = this.#questions.find((each) => token !== undefined && equalBytes(each.token, token));
     if (question === undefined) return;
-    question.answeredAt ??= now;
-    this.#conclude(now);
+    question.isAnswered = true;
+    if (question.which === "both") this.#verdict = "endpoint-independent";
   }
 
   /** Input: an event of the session's connection. */
@@ -96,29 +103,33 @@ export class FilteringProbe {
   /** Input: time has passed. */
   handleTimeout(now: Instant): void {
     this.link.handleTimeout(now);
-    if (this.#nextAt !== undefined && this.#nextAt <= now) this.#ask(now);
+    if (isDue(this.#settlesAt, now)) this.#settle(now);
+    if (isDue(this.#nextAt, now)) this.#ask(now);
     if (now >= this.#givesUpAt) this.#hasFailed ||= this.#verdict === undefined;
     this.#proceed(now);
-    this.#conclude(now);
   }
 
   /** Command: ends the session. The socket is the owner's to close, once {@link isClosed}. */
   close(now: Instant): void {
     this.#nextAt = undefined;
+    this.#settlesAt = undefined;
     if (this.link.isHeld) this.link.release(now);
   }
 
   /** Output: when to call {@link handleTimeout}. */
   nextTimeout(): Instant | undefined {
     if (this.isOver) return undefined;
-    const straggler = this.#answeredAt("other-port");
-    const next = earliest(earliest(this.link.nextTimeout(), this.#nextAt), this.#givesUpAt);
-    return straggler === undefined ? next : earliest(next, after(straggler, this.#stragglerWait));
+    return earliest(earliest(this.link.nextTimeout(), this.#nextAt), earliest(this.#settlesAt, this.#givesUpAt));
   }
 
   /** What was found out. */
   get verdict(): NatBehavior | undefined {
     return this.#verdict;
+  }
+
+  /** Whether the server has opened the session. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** Whether nothing more will be found out. */
@@ -134,6 +145,7 @@ export class FilteringProbe {
   #proceed(now: Instant): void {
     this.link.flush(now);
     for (let event = this.link.pollEvent(); event !== undefined; event = this.link.pollEvent()) {
+      if (event.type === "up") this.#hasAnswered = true;
       if (event.type === "welcome") {
         // Without another address there is nothing to learn.
         if (event.hasOtherPort && event.hasOtherAddress) this.#ask(now);
@@ -146,43 +158,36 @@ export class FilteringProbe {
 
   #ask(now: Instant): void {
     if (this.#asked === QUESTION_TIMES.length) {
-      this.#nextAt = this.link.isHeard ? undefined : after(now, LAST_WAIT);
+      this.#nextAt = this.link.isHeard ? undefined : after(now, HEARING_INTERVAL);
       if (this.link.isHeard) this.#verdict ??= this.#silenceMeans();
       return;
     }
     this.#firstAskedAt ??= now;
     this.#asked += 1;
-    for (const { which, token, answeredAt } of this.#questions) {
-      if (answeredAt === undefined) this.link.client.probe(which, token, now);
+    for (const { which, token, isAnswered } of this.#questions) {
+      if (!isAnswered) this.link.client.probe(which, token, now);
     }
     this.link.flush(now);
+    const rtt = this.link.rtt ?? 0;
     const time = QUESTION_TIMES[this.#asked];
-    this.#nextAt =
-      time === undefined
-        ? after(now, Math.max(LAST_WAIT, 1.5 * (this.link.rtt ?? 0)))
-        : after(this.#firstAskedAt, time);
+    this.#nextAt = time === undefined ? after(now, Math.max(LAST_WAIT, 1.5 * rtt)) : after(this.#firstAskedAt, time);
+    if (this.#asked >= EARLY_QUESTIONS) this.#settlesAt = after(now, rtt + STRAGGLER_WAIT);
   }
 
-  #conclude(now: Instant): void {
-    if (this.#verdict !== undefined) return;
-    if (this.#answeredAt("both") !== undefined) {
-      this.#verdict = "endpoint-independent";
-      return;
-    }
-    const heardAt = this.#answeredAt("other-port");
-    // Both were sent at the same moment, and again soon after.
-    if (heardAt !== undefined && now >= after(heardAt, this.#stragglerWait)) this.#verdict = "address-dependent";
+  /** What has come so far is all, if something has: both were sent at the same moments. */
+  #settle(now: Instant): void {
+    const isKnown = this.#silenceMeans() === "address-dependent";
+    this.#settlesAt = isKnown && !this.link.isHeard ? after(now, HEARING_INTERVAL) : undefined;
+    if (isKnown && this.link.isHeard) this.#verdict ??= "address-dependent";
   }
 
+  /** The filter, if nothing comes from the other address. */
   #silenceMeans(): NatBehavior {
-    return this.#answeredAt("other-port") === undefined ? "address-and-port-dependent" : "address-dependent";
+    const fromPort = this.#questions.find(({ which }) => which === "other-port");
+    return fromPort?.isAnswered === true ? "address-dependent" : "address-and-port-dependent";
   }
+}
 
-  #answeredAt(which: ProbeSource): Instant | undefined {
-    return this.#questions.find((each) => each.which === which)?.answeredAt;
-  }
-
-  get #stragglerWait(): Duration {
-    return STRAGGLER_WAIT + (this.link.rtt ?? 0);
-  }
+function isDue(at: Instant | undefined, now: Instant): boolean {
+  return at !== undefined && at <= now;
 }

@@ -43,7 +43,7 @@ export class FilteringTests {
 
   /** Input: a WITNESS. */
   receive(datagram: Datagram, now: Instant): void {
-    for (const probe of this.#probes.values()) probe.receive(datagram, now);
+    for (const probe of this.#probes.values()) probe.receive(datagram);
     this.#proceed(now);
   }
 
