@@ -26,6 +26,7 @@ import { Deque } from "../util/deque.ts";
 import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { classify } from "../wire/datagram.ts";
+import { ChannelCalls } from "./channel-calls.ts";
 import type { AgentContext } from "./context.ts";
 import type { AgentEvent, ServerState } from "./events.ts";
 import { FilteringTests } from "./filtering-tests.ts";
@@ -88,6 +89,7 @@ export class AgentMachine implements Machine<AgentEvent> {
   readonly #tickets = new Map<string, TicketKeys>();
   readonly #context: AgentContext;
   readonly #pasting: Pasting;
+  readonly #channel: ChannelCalls;
   #lastRef: CarrierRef = 0;
   #isSampling = false;
   /** The fresh socket that a sample is taken with. */
@@ -107,6 +109,11 @@ export class AgentMachine implements Machine<AgentEvent> {
       journal: (connection) => this.#journals.get(connection),
     };
     this.#pasting = new Pasting(this.#context, { sockets, random, tellsHosts: options.tellsHosts === true });
+    this.#channel = new ChannelCalls(this.#context, {
+      tellsHosts: options.tellsHosts === true,
+      newRef: () => this.#newRef(),
+      onInvited: () => this.#onInvitedHere(),
+    });
   }
 
   // Inputs
@@ -136,12 +143,20 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const call of this.#outgoing.values()) call.handleTimeout(this.#now);
     for (const call of this.#incoming.values()) call.handleTimeout(this.#now);
     this.#pasting.handleTimeout(this.#now);
+    this.#channel.handleTimeout(this.#now);
     this.#prune();
     this.#proceed();
   }
 
   onMtuProbeRefused(via: SocketId, to: Address, size: number, now: Instant): void {
     this.endpoint.onMtuProbeRefused(via, to, size, now);
+  }
+
+  /** Input: a message of the channel, of any origin and contents. */
+  onChannelMessage(bytes: Uint8Array, now: Instant): void {
+    this.#advance(now);
+    this.#channel.onMessage(bytes, this.#now);
+    this.#proceed();
   }
 
   /** Input: the sockets that a `sockets-wanted` asked for, or as many as there are. */
@@ -232,11 +247,24 @@ export class AgentMachine implements Machine<AgentEvent> {
     this.#proceed();
   }
 
+  /** Calls by a channel of the application as well: `envelope` events follow. Once for a connection, while it is calling. */
+  callByChannel(connection: ConnectionMachine, servers: readonly Address[], now: Instant): void {
+    this.#advance(now);
+    this.#channel.call(connection, servers, this.#now);
+    this.#proceed();
+  }
+
+  /** Answers who calls by a channel of the application, from now on. The servers tell by STUN where we are. */
+  useChannel(servers: readonly Address[], now: Instant): void {
+    this.#advance(now);
+    this.#channel.listen(servers, this.#now);
+    this.#proceed();
+  }
+
   /** Input: a message that came by hand. Returns why nothing comes of it, if so; `refused` means that the caller is told. */
   onPasted(core1: Uint8Array, now: Instant): string | undefined {
     this.#advance(now);
-    this.#lastRef += 1;
-    const ref = this.#lastRef;
+    const ref = this.#newRef();
     this.#pasting.expect(ref);
     const dropped = this.endpoint.onInvitation(core1, ref, this.#now);
     if (dropped !== undefined) this.#pasting.forget(ref);
@@ -263,6 +291,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const link of this.#servers) link.release(this.#now);
     this.#servers = [];
     this.#pasting.stopAccepting();
+    this.#channel.stopAccepting();
     this.#proceed();
   }
 
@@ -288,7 +317,8 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const link of this.#links.values()) next = earliest(next, link.nextTimeout());
     for (const call of this.#outgoing.values()) next = earliest(next, call.nextTimeout());
     for (const call of this.#incoming.values()) next = earliest(next, call.nextTimeout());
-    return earliest(earliest(next, this.#pasting.nextTimeout()), this.#prunings.first?.at);
+    next = earliest(earliest(next, this.#pasting.nextTimeout()), this.#channel.nextTimeout());
+    return earliest(next, this.#prunings.first?.at);
   }
 
   // Getters
@@ -310,7 +340,8 @@ export class AgentMachine implements Machine<AgentEvent> {
 
   /** Whether nobody needs to know where we are. */
   get #isAlone(): boolean {
-    return this.#outgoing.size === 0 && this.#servers.length === 0 && !this.#pasting.isActive;
+    const isUsed = this.#pasting.isActive || this.#channel.isActive;
+    return this.#outgoing.size === 0 && this.#servers.length === 0 && !isUsed;
   }
 
   #stopGathering(): void {
@@ -373,11 +404,15 @@ export class AgentMachine implements Machine<AgentEvent> {
         for (const call of this.#outgoing.values()) call.onNews(this.#now);
         for (const call of this.#incoming.values()) call.onNews(this.#now);
         this.#pasting.onNews(this.#now);
+        this.#channel.onNews(this.#now);
         isBusy = true;
       }
     }
     for (let each = this.#pasting.pollEvent(); each !== undefined; each = this.#pasting.pollEvent()) {
       this.#events.push(each);
+    }
+    for (let bytes = this.#channel.pollMessage(); bytes !== undefined; bytes = this.#channel.pollMessage()) {
+      this.#events.push({ type: "envelope", bytes });
     }
     for (let wish = this.#desk.pollWish(); wish !== undefined; wish = this.#desk.pollWish()) this.#events.push(wish);
     this.#sweep();
@@ -409,6 +444,8 @@ export class AgentMachine implements Machine<AgentEvent> {
     call?.onConnectionEvent(event, this.#now);
     this.#incoming.get(connection)?.onConnectionEvent(event);
     this.#pasting.onConnectionEvent(connection, event, this.#now);
+    const cause = call?.cause ?? this.#channel.causeOf(connection);
+    this.#channel.onConnectionEvent(connection, event, this.#now);
     switch (event.type) {
       case "sockets":
         this.#onSocketRequest(connection, event.request);
@@ -422,8 +459,8 @@ export class AgentMachine implements Machine<AgentEvent> {
         break;
       case "closed":
         this.#desk.prune(connection, undefined);
-        if (event.reason.kind === "unreachable" && event.reason.cause === undefined && call?.cause !== undefined) {
-          const reason = { ...event.reason, cause: call.cause };
+        if (event.reason.kind === "unreachable" && event.reason.cause === undefined && cause !== undefined) {
+          const reason = { ...event.reason, cause };
           this.#events.push({ type: "connection", connection, event: { type: "closed", reason } });
           return;
         }
@@ -491,20 +528,28 @@ export class AgentMachine implements Machine<AgentEvent> {
   #onInvited(link: ServerLink, event: Extract<LinkEvent, { type: "invited" }>): void {
     const { call, envelope, seen, rtt } = event;
     if (envelope.kind !== "core1" || this.#invitations.size >= MAX_INVITATIONS) return;
-    this.#lastRef += 1;
-    const ref = this.#lastRef;
+    const ref = this.#newRef();
     this.#invitations.set(ref, { link, call, seen, rtt });
     if (this.endpoint.onInvitation(envelope.content, ref, this.#now) !== undefined) {
       this.#invitations.delete(ref);
       return;
     }
-    // Where ports are given in order, the next one is to be foretold from what they are now.
+    this.#onInvitedHere();
+  }
+
+  /** Where ports are given in order, the next one is to be foretold from what they are now. */
+  #onInvitedHere(): void {
     if (this.#surroundings.isPredictable) this.#takeSample();
+  }
+
+  #newRef(): CarrierRef {
+    this.#lastRef += 1;
+    return this.#lastRef;
   }
 
   /** The endpoint's answer to an invitation, at once or once the application has decided. */
   #onAnswer(event: Extract<EndpointEvent, { type: "answer" }>): void {
-    if (this.#pasting.onAnswer(event, this.#now)) return;
+    if (this.#pasting.onAnswer(event, this.#now) || this.#channel.onAnswer(event, this.#now)) return;
     const { ref, core, connection } = event;
     const invitation = this.#invitations.get(ref);
     this.#invitations.delete(ref);
@@ -545,6 +590,7 @@ export class AgentMachine implements Machine<AgentEvent> {
     for (const call of this.#outgoing.values()) call.onSamples(this.#now);
     for (const call of this.#incoming.values()) call.onSamples(this.#now);
     this.#pasting.onSamples(this.#now);
+    this.#channel.onSamples(this.#now);
     const via = this.#sampled;
     if (via === undefined || !this.#sampler.isComplete(via)) return;
     this.#surroundings.onSample(this.#sampler.mapped(via), this.#now);
@@ -561,7 +607,8 @@ export class AgentMachine implements Machine<AgentEvent> {
       this.#outgoing.delete(connection);
       if (this.#isAlone) this.#stopGathering();
     }
-    if (this.#pasting.sweep() && this.#isAlone) this.#stopGathering();
+    const hasEnded = [this.#pasting.sweep(), this.#channel.sweep()].includes(true);
+    if (hasEnded && this.#isAlone) this.#stopGathering();
     for (const [connection, call] of this.#incoming) {
       if (!call.isOver) continue;
       this.#incoming.delete(connection);

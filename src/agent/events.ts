@@ -24,6 +24,8 @@ export type ServerState =
 export type AgentEvent =
   | Exclude<EndpointEvent, { readonly type: "answer" | "client" }>
   | PastingEvent
+  /** A message for the channel of {@link AgentMachine.useChannel} or {@link AgentMachine.callByChannel}. */
+  | { readonly type: "envelope"; readonly bytes: Uint8Array }
   /** Open sockets like the transport's own, at any port, and answer by {@link AgentMachine.onSockets}. */
   | { readonly type: "sockets-wanted"; readonly request: number; readonly count: number; readonly family: 4 | 6 }
   | { readonly type: "sockets-unwanted"; readonly sockets: readonly SocketId[] }

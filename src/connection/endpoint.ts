@@ -188,6 +188,20 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     return reason;
   }
 
+  /**
+   * Input: a packet of the probe space that a carrier has brought, which may concern anybody. Returns the connection that has
+   * taken it.
+   */
+  onEnvelope(packet: Uint8Array, now: Instant): ConnectionMachine | undefined {
+    this.#advance(now);
+    const hasId = packet.length >= MIN_PACKET_SIZE;
+    const connection = hasId ? this.#byId.get(connectionIdKey(packet, CONNECTION_ID_OFFSET)) : undefined;
+    const reason = connection === undefined ? "unknown-id" : connection.onEnvelope(packet, this.#now);
+    if (reason === undefined) return connection;
+    this.#drop(reason);
+    return undefined;
+  }
+
   onMtuProbeRefused(via: SocketId, to: Address, size: number, now: Instant): void {
     this.#advance(now);
     for (const connection of this.#connections) connection.onMtuProbeRefused(via, to, size, this.#now);
