@@ -17,6 +17,7 @@ import {
 import { type CommandContext, payloadOptions, runCommand } from "./command.ts";
 import { addressText, pathReport } from "./describe.ts";
 import type { CliEvent, Reporter } from "./events.ts";
+import { usageFailure } from "./failure.ts";
 import {
   congestionOption,
   hostOption,
@@ -29,6 +30,7 @@ import {
   qlogOption,
   type ReachFlags,
   reachOptions,
+  stunOption,
   timeoutOption,
 } from "./options.ts";
 import { Session } from "./session.ts";
@@ -38,6 +40,8 @@ import { findTicket } from "./ticket-files.ts";
 interface ConnectFlags extends ReachFlags {
   readonly host?: readonly string[];
   readonly ticketFrom?: string;
+  readonly paste?: true;
+  readonly stun?: readonly string[];
   readonly identity?: string;
   readonly timeout: number;
   readonly linger: number;
@@ -48,6 +52,11 @@ interface ConnectFlags extends ReachFlags {
   readonly json?: true;
 }
 
+// Implementation
+
+/** How long a string may take from hand to hand, in ms, unless the user says otherwise: as long as its ticket lives. */
+const PASTE_TIMEOUT = 10 * 60 * 1000;
+
 /** The command as the command line offers it. */
 export function connectCommand(): Command {
   return new Command("connect")
@@ -57,6 +66,8 @@ export function connectCommand(): Command {
     )
     .argument("[ticket]", "what the listener printed (default: PUNCHLINE_TICKET)")
     .option("--ticket-from <file>", "read the ticket from a file; - takes the first line of standard input")
+    .option("--paste", "print a string that is to be pasted where the listener runs: its ticket says so")
+    .addOption(stunOption())
     .addOption(hostOption())
     .addOption(identityOption())
     .addOption(pathOption())
@@ -69,9 +80,11 @@ export function connectCommand(): Command {
     .option("--explain", "tell what was tried to reach the other side, and when")
     .option("--redact", "hide addresses in all that is said")
     .addOption(jsonOption("stderr"))
-    .action((ticket: string | undefined, flags: ConnectFlags) =>
-      runCommand(payloadOptions(flags), (context) => run(ticket, flags, context)),
-    );
+    .action((ticket: string | undefined, flags: ConnectFlags, command: Command) => {
+      const patient = flags.paste === true && command.getOptionValueSource("timeout") === "default";
+      const all = patient ? { ...flags, timeout: PASTE_TIMEOUT } : flags;
+      return runCommand(payloadOptions(all), (context) => run(ticket, all, context));
+    });
 }
 
 async function run(argument: string | undefined, flags: ConnectFlags, context: CommandContext): Promise<void> {
@@ -81,7 +94,7 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
   try {
     const ticket = await findTicket({ argument, from: flags.ticketFrom, input: () => input, reporter });
     const startedAt = performance.now();
-    const options = connectOptions(flags, signal);
+    const options = { ...connectOptions(flags, signal), ...pasteOptions(flags, ticket, reporter) };
     reporter.report(connectingEvent(ticket, options));
     const stream = await connect(ticket, options).catch((error) => {
       if (flags.explain === true && error instanceof PunchlineError) tellStory(error, flags, reporter);
@@ -99,6 +112,22 @@ async function run(argument: string | undefined, flags: ConnectFlags, context: C
     input.stream.destroy();
     output.destroy();
   }
+}
+
+/** What `--paste` says to the library. */
+function pasteOptions(
+  { paste, stun }: ConnectFlags,
+  ticket: Ticket,
+  reporter: Reporter,
+): Pick<ConnectOptions, "stun" | "onInvitation"> {
+  if (paste !== true) return {};
+  if (!ticket.paste) throw usageFailure("the ticket is not one for pasting", "connect without --paste");
+  let changed = false;
+  const onInvitation = (text: string): void => {
+    reporter.report({ event: "invitation", text, changed });
+    changed = true;
+  };
+  return { onInvitation, ...(stun !== undefined && { stun }) };
 }
 
 /** What `--explain` asks for. */

@@ -29,6 +29,8 @@ export type CliEvent =
       readonly timeout: number;
       readonly key?: string;
     }
+  /** In paste mode: what the other side has to paste. `changed`: it replaces an earlier one, as our address has changed. */
+  | { readonly event: "invitation"; readonly text: string; readonly changed: boolean }
   /** `ms`: since the command began to listen or to connect. */
   | ({ readonly event: "connected"; readonly ms: number; readonly peer: string } & PathReport)
   | ({ readonly event: "path" } & PathReport)

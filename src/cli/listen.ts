@@ -27,13 +27,18 @@ import {
   qlogOption,
   type ReachFlags,
   reachOptions,
+  stunOption,
 } from "./options.ts";
+import { answerByHand, checkAnswerChoice } from "./paste.ts";
 import { Session } from "./session.ts";
-import { openInput, openOutput } from "./stdio.ts";
+import { type Input, openInput, openOutput } from "./stdio.ts";
 import { writeTicketFile } from "./ticket-files.ts";
 
 interface ListenFlags extends ReachFlags {
   readonly server?: readonly string[];
+  readonly paste?: true;
+  readonly stun?: readonly string[];
+  readonly answerFrom?: string;
   readonly host?: readonly string[];
   readonly port?: number;
   readonly address?: readonly string[];
@@ -62,6 +67,9 @@ export function listenCommand(): Command {
       "server by which the other side finds us, as `punchline server` printed it; repeatable",
       collect,
     )
+    .option("--paste", "find the other side without a server: it prints a string that is to be pasted here")
+    .addOption(stunOption())
+    .option("--answer-from <file>", "take that string from a file or FIFO instead of the terminal")
     .addOption(pathOption())
     .addOption(lanOption())
     .addOption(portMappingOption())
@@ -92,16 +100,21 @@ async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
   // Whatever is wrong with our own end is said before anybody uses up a ticket.
   const ends = flags.bench === true ? undefined : { input: openInput(), output: openOutput() };
+  if (flags.paste === true) checkPaste(flags, ends?.input);
   const startedAt = performance.now();
   const listener = await listen({ ...listenOptions(flags), signal });
   try {
     if (flags.ticketFile !== undefined) await writeTicketFile(flags.ticketFile, listener.ticket);
     const ticket = String(listener.ticket);
     const addresses = listener.ticket.addresses.map(addressText);
-    const command = commandLine(ends === undefined ? "bench" : "connect", ticket);
+    const command = commandLine(flags, ticket);
     const servers = listener.ticket.servers.map(addressText);
     reporter.report({ event: "listening", ticket, addresses, servers, command });
-    const stream = await firstPeer(listener, signal);
+    const byHand =
+      flags.paste === true && ends !== undefined
+        ? [answerByHand({ listener, from: flags.answerFrom, input: ends.input, reporter, signal })]
+        : [];
+    const stream = await Promise.race([firstPeer(listener, signal), ...byHand]);
     void turnAwayOthers(listener);
     reporter.report({
       event: "connected",
@@ -119,6 +132,12 @@ async function run(flags: ListenFlags, context: CommandContext): Promise<void> {
   }
 }
 
+/** Options that make no sense together, before anybody is told anything. */
+function checkPaste({ answerFrom: from }: ListenFlags, input: Input | undefined): void {
+  if (input === undefined) throw usageFailure("--bench and --paste do not go together");
+  checkAnswerChoice({ from, input });
+}
+
 function listenOptions(flags: ListenFlags): ListenOptions {
   // A ticket for one peer, as we serve only one; but one that outlives us if we have an identity to come back with.
   const uses = flags.uses ?? (flags.identity === undefined ? 1 : undefined);
@@ -128,6 +147,8 @@ function listenOptions(flags: ListenFlags): ListenOptions {
     ...(flags.qlog !== undefined && { qlog: flags.qlog }),
     ...reachOptions(flags),
     ...(flags.server === undefined ? {} : { server: flags.server }),
+    ...(flags.paste === true && { paste: true }),
+    ...(flags.stun === undefined ? {} : { stun: flags.stun }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.address === undefined ? {} : { addresses: flags.address }),
@@ -152,7 +173,9 @@ async function turnAwayOthers(listener: Listener): Promise<void> {
 }
 
 /** What to run on the other machine: as we were called ourselves, with `npx` unless we are installed. */
-function commandLine(command: "connect" | "bench", ticket: string): string {
+function commandLine({ bench, paste, stun = [] }: ListenFlags, ticket: string): string {
+  const command = bench === true ? "bench" : "connect";
+  const options = paste === true ? ["--paste", ...stun.map((host) => `--stun ${host}`)] : [];
   const isInstalled = process.env.npm_command !== "exec" && basename(process.argv[1] ?? "") === "punchline";
-  return `${isInstalled ? "" : "npx "}punchline ${command} ${ticket}`;
+  return `${isInstalled ? "" : "npx "}punchline ${[command, ...options, ticket].join(" ")}`;
 }

@@ -60,6 +60,13 @@ export function reachOptions({ path, lan, portMapping }: ReachFlags): {
   return { path, lan: lan === true, portMapping };
 }
 
+/** `--stun HOST`, repeatable, of commands with paste mode. */
+export function stunOption(): Option {
+  return new Option("--stun <host>", "STUN server for --paste, with port if it is not 3478; repeatable").argParser(
+    collect,
+  );
+}
+
 /** `--congestion NAME`. */
 export function congestionOption(): Option {
   return new Option("--congestion <name>", "who decides how fast we send").choices(CONGESTION_NAMES);

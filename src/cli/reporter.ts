@@ -117,6 +117,14 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
       ];
     case "connecting":
       return [...(event.key === undefined ? [] : [`Our public key is ${event.key}.`]), connectingLine(event)];
+    case "invitation":
+      return [
+        event.changed ? "Our address has changed. Give the other side this instead:" : "Let the other side paste this:",
+        "",
+        event.text,
+        "",
+        "Waiting for the other side ...",
+      ];
     case "explanation":
       return event.lines;
     case "connected":

@@ -108,7 +108,7 @@ async function firstLineOfFile(path: string): Promise<string> {
 }
 
 /** Takes the first line off a stream and leaves the rest in it. */
-async function firstLine(stream: Readable): Promise<string> {
+export async function firstLine(stream: Readable): Promise<string> {
   let line = Buffer.alloc(0);
   for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     line = Buffer.concat([line, chunk]);

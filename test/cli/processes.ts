@@ -123,6 +123,11 @@ export class Process {
     return Buffer.concat(this.#stdout).toString();
   }
 
+  /** Standard error so far. */
+  get said(): string {
+    return this.#stderr;
+  }
+
   get stderr(): string {
     return this.#stderr;
   }
