@@ -68,25 +68,28 @@ describe("two strings by hand (CLI-37)", () => {
     expect((await listener.ended).code).toBe(0);
   });
 
-  test.skipIf(!hasScript)("a terminal is asked, and asked again after a string that cannot be used; then it is payload", async () => {
-    const servers = await stun();
-    const dir = folder();
-    const line = `${process.execPath} ${PUNCHLINE} listen --paste ${HERE.join(" ")} ${servers.join(" ")} --ticket-file T`;
-    const listener = new Started("script", ["-qec", line, "/dev/null"], { stdin: "open", cwd: dir });
-    while (!/Paste what/.test(listener.text)) await pause(20);
-    const ticket = readFileSync(join(dir, "T"), "utf8").trim();
-    const caller = start(["connect", "--json", "--paste", ...HERE, ...servers, ticket], { stdin: "open" });
-    const { text } = await caller.event("invitation");
-    listener.child.stdin!.write(`${String(text).slice(0, 60)}\n`);
-    while (listener.text.split("Paste what").length < 3) await pause(20);
-    expect(listener.text).toMatch(/warning: not a valid string/);
-    listener.child.stdin!.write(`${text}\n`);
-    await caller.event("connected");
-    listener.child.stdin!.write("typed\n\x04");
-    await caller.received(6);
-    caller.child.stdin!.end();
-    expect(await caller.ended).toMatchObject({ code: 0, stdout: "typed\n" });
-  });
+  test.skipIf(!hasScript)(
+    "a terminal is asked, and asked again after a string that cannot be used; then it is payload",
+    async () => {
+      const servers = await stun();
+      const dir = folder();
+      const line = `${process.execPath} ${PUNCHLINE} listen --paste ${HERE.join(" ")} ${servers.join(" ")} --ticket-file T`;
+      const listener = new Started("script", ["-qec", line, "/dev/null"], { stdin: "open", cwd: dir });
+      while (!/Paste what/.test(listener.text)) await pause(20);
+      const ticket = readFileSync(join(dir, "T"), "utf8").trim();
+      const caller = start(["connect", "--json", "--paste", ...HERE, ...servers, ticket], { stdin: "open" });
+      const { text } = await caller.event("invitation");
+      listener.child.stdin!.write(`${String(text).slice(0, 60)}\n`);
+      while (listener.text.split("Paste what").length < 3) await pause(20);
+      expect(listener.text).toMatch(/warning: not a valid string/);
+      listener.child.stdin!.write(`${text}\n`);
+      await caller.event("connected");
+      listener.child.stdin!.write("typed\n\x04");
+      await caller.received(6);
+      caller.child.stdin!.end();
+      expect(await caller.ended).toMatchObject({ code: 0, stdout: "typed\n" });
+    },
+  );
 });
 
 describe("what cannot work is said before (CLI-37)", () => {
