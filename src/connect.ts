@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { channelUse } from "./io/channel-use.ts";
 import type { PeerStream } from "./io/connection.ts";
 import { dial } from "./io/dialer.ts";
 import type { CallByHand } from "./io/endpoint.ts";
@@ -37,6 +39,7 @@ export async function connect(ticket: string | Ticket, options: ConnectOptions =
     throw new PunchlineError("ERR_TICKET_EXPIRED", `the ticket expired at ${expiresAt.toISOString()}`);
   }
   const pasting = parsed.paste ? await callByHand(checked) : undefined;
+  const channel = checked.signalling === undefined ? undefined : await channelUse(checked.signalling, checked.stun);
   checked.signal?.throwIfAborted();
   const identity = identityFor(checked.identity);
   const sockets = { hosts: checked.hosts, needsAll: checked.hostsAreExplicit, port: 0 };
@@ -51,12 +54,15 @@ export async function connect(ticket: string | Ticket, options: ConnectOptions =
       signal: checked.signal,
       openTrace: checked.openTrace,
       pasting,
+      channel,
     },
   );
 }
 
 /** What a ticket in paste mode needs of the caller. */
-async function callByHand({ stun, onInvitation }: CheckedConnect): Promise<CallByHand> {
+async function callByHand({ stun, onInvitation, signalling }: CheckedConnect): Promise<CallByHand> {
+  if (signalling !== undefined)
+    throw new PunchlineError("ERR_OPTION", "the ticket is for paste mode, not for a channel");
   if (onInvitation === undefined) {
     throw new PunchlineError("ERR_OPTION", "the ticket is for paste mode: the listener has to be told by hand", {
       hint: "take the string with the option onInvitation, or run connect with --paste",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { channelUse } from "./io/channel-use.ts";
 import { Endpoint } from "./io/endpoint.ts";
 import { Identity } from "./io/identity.ts";
 import { Listener, ListenerHandlers } from "./io/listener.ts";
@@ -42,10 +43,14 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
     const addresses = paste ? await endpoint.listenPasted(await lookUpServers(checked.stun)) : checked.addresses;
     signal?.throwIfAborted();
     const lan = checked.reach.tellsHosts;
-    const setup = { identity, allow, accept, addresses, store, servers, directOnly, lan, paste };
+    const channel = checked.signalling !== undefined;
+    const setup = { identity, allow, accept, addresses, store, servers, directOnly, lan, paste, channel };
     const listener = new Listener(endpoint, setup, checked.ticket);
     handlers.listener = listener;
     await listener.register(signal);
+    const { signalling } = checked;
+    if (signalling !== undefined) endpoint.useChannel(await channelUse(signalling, checked.stun));
+    signal?.throwIfAborted();
     closeOnAbort(listener, signal);
     return listener;
   } catch (error) {

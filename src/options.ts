@@ -20,6 +20,7 @@ import {
   type PeerRequest,
   type TicketOptions,
 } from "./io/ticket-options.ts";
+import type { Signalling } from "./signal/carrier.ts";
 import type { ServerRecord } from "./ticket/records.ts";
 import type { OpenTrace } from "./trace/sink.ts";
 import { toHex } from "./util/bytes.ts";
@@ -49,10 +50,17 @@ export interface CommonOptions {
    */
   readonly lan?: boolean;
   /**
-   * STUN servers that tell where we are, at most 3, for paste mode: `stun.example.net`, `192.0.2.1:3478`,
+   * STUN servers that tell where we are, at most 3, for paste mode and `signalling`: `stun.example.net`, `192.0.2.1:3478`,
    * `[2001:db8::1]:3478`. The default port is 3478.
    */
   readonly stun?: string | readonly string[];
+  /**
+   * A channel of the program's own over which peers find each other without a rendezvous server; both sides name theirs, and
+   * `stun`. It belongs to this call alone, may lose, repeat, delay and reorder messages, may reach others as well, and needs no
+   * protection: all that goes over it is sealed between the peers. Tickets of such a listener hold no addresses unless `lan`
+   * or `addresses` asks for some.
+   */
+  readonly signalling?: Signalling;
   /** Asks the router for a port, by NAT-PMP, PCP or UPnP, if a server is used that is not on this machine; default true. */
   readonly portMapping?: boolean;
   /** How long a silent peer keeps the connection alive, in ms, 1,000 to 86,400,000; default 30,000. The smaller of both sides' holds. */
@@ -140,6 +148,7 @@ export interface CheckedCommon {
   readonly reach: Reach;
   readonly directOnly: boolean;
   readonly stun: readonly ServerName[];
+  readonly signalling: Signalling | undefined;
 }
 
 /** {@link ConnectOptions} without gaps. */
@@ -193,6 +202,9 @@ export function checkListen(options: ListenOptions): CheckedListen {
   if (accept !== undefined && typeof accept !== "function") throw bad("accept is a function");
   const paste = checkFlag("paste", options.paste);
   if (paste) checkPaste(options);
+  if (common.signalling !== undefined && options.server !== undefined) {
+    throw bad("a listener has either servers or a channel of its own");
+  }
   const isDefaultTicket = options.expiresAt === undefined && options.uses === undefined && !paste;
   return {
     ...common,
@@ -208,7 +220,8 @@ export function checkListen(options: ListenOptions): CheckedListen {
 }
 
 /** In paste mode STUN servers tell all that goes into a ticket. */
-function checkPaste({ stun, server, addresses }: ListenOptions): void {
+function checkPaste({ stun, server, addresses, signalling }: ListenOptions): void {
+  if (signalling !== undefined) throw bad("a listener has either paste mode or a channel of its own");
   if (server !== undefined) throw bad("a listener has either servers or paste mode");
   if (addresses !== undefined) throw bad("in paste mode STUN servers tell the addresses for the ticket");
   if (stun === undefined) throw withoutStun();
@@ -249,7 +262,15 @@ function checkCommon(options: CommonOptions, hostsOfOneFamily: number): CheckedC
     },
     directOnly: checkPath(options.path) === "direct",
     stun: checkStun(options.stun),
+    signalling: checkSignalling(options.signalling),
   };
+}
+
+function checkSignalling(signalling: Signalling | undefined): Signalling | undefined {
+  if (signalling === undefined) return undefined;
+  const isChannel = typeof signalling?.send === "function" && typeof signalling.onMessage === "function";
+  if (!isChannel) throw bad("signalling is an object with the functions send and onMessage");
+  return signalling;
 }
 
 function checkPath(path: PathPolicy | undefined): PathPolicy {

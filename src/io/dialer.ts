@@ -24,6 +24,7 @@ const endpoints = new Map<string, Promise<Endpoint>>();
  * @throws {@link PunchlineError} as `connect` does.
  */
 export async function dial(plan: DialPlan, call: Call): Promise<PeerStream> {
+  if (call.channel !== undefined) return dialAlone(plan, call);
   let endpoint = await shared(plan);
   // Its last connection may have ended while we waited.
   while (endpoint.isOver) endpoint = await shared(plan);
@@ -32,6 +33,17 @@ export async function dial(plan: DialPlan, call: Call): Promise<PeerStream> {
     throw call.signal.reason;
   }
   return endpoint.connect(call);
+}
+
+/** A channel brings what concerns one call, so that call has an endpoint of its own. */
+async function dialAlone(plan: DialPlan, call: Call): Promise<PeerStream> {
+  const endpoint = await open(plan, () => {});
+  try {
+    call.signal?.throwIfAborted();
+    return await endpoint.connect(call);
+  } finally {
+    endpoint.release();
+  }
 }
 
 function shared(plan: DialPlan): Promise<Endpoint> {

@@ -14,6 +14,7 @@ import type { ConnectionMachine } from "../connection/connection.ts";
 import type { ConnectOptions } from "../connection/endpoint.ts";
 import type { ConnectionRequest } from "../connection/endpoint-events.ts";
 import { type KeyPair, randomBytes, sha256 } from "../crypto/primitives.ts";
+import type { Signalling } from "../signal/carrier.ts";
 import { encodePasted } from "../ticket/pasted.ts";
 import type { TicketFields } from "../ticket/ticket.ts";
 import type { OpenTrace } from "../trace/sink.ts";
@@ -22,6 +23,7 @@ import { type Address, formatAddress, type SocketId } from "../util/machine.ts";
 import type { Duration, Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
 import { isLoopback, reachableAddresses } from "./addresses.ts";
+import type { ChannelUse } from "./channel-use.ts";
 import { monotonicNow, unixTime } from "./clock.ts";
 import { Connection, type ConnectionOwner, type PeerStream } from "./connection.ts";
 import { Driver } from "./driver.ts";
@@ -82,6 +84,8 @@ export interface Call {
   readonly openTrace: OpenTrace | undefined;
   /** For a listener that is told by hand. */
   readonly pasting: CallByHand | undefined;
+  /** For a listener that is told by a channel of the application; the endpoint has no other call then. */
+  readonly channel: ChannelUse | undefined;
 }
 
 /** How a listener is told by hand that somebody calls. */
@@ -115,6 +119,8 @@ export class Endpoint implements ConnectionOwner {
   readonly #config: Config;
   readonly #handlers: EndpointHandlers | undefined;
   readonly #connections = new Map<ConnectionMachine, Connection>();
+  /** The channel of the application by which peers find each other, if there is one. */
+  #signalling: Signalling | undefined;
   /** Who takes strings for listeners, by call. */
   readonly #scribes = new WeakMap<ConnectionMachine, CallByHand["onInvitation"]>();
   /** Hears where the listener can be reached, or that no server has answered. */
@@ -182,7 +188,9 @@ export class Endpoint implements ConnectionOwner {
 
   /** Command: calls the listener of a ticket. Resolves with the first stream. */
   connect(call: Call): Promise<PeerStream> {
-    const { ticket, identity, config, timeout, metadata, signal, openTrace, pasting } = call;
+    const { ticket, identity, config, timeout, metadata, signal, openTrace, pasting, channel } = call;
+    // It is the application's, and may throw.
+    if (channel !== undefined) this.#join(channel.signalling);
     const options = { ticket, identity, timeout, metadata, config, openTrace };
     const machine =
       pasting === undefined ? this.#machine.connect(options, monotonicNow()) : this.#connectPasted(options, pasting);
@@ -191,7 +199,16 @@ export class Endpoint implements ConnectionOwner {
     this.#settle();
     this.wake();
     if (ticket.servers.length > 0) void this.#introduce(machine, ticket);
+    if (channel !== undefined) this.#callByChannel(machine, channel.servers);
     return connection.connected(signal);
+  }
+
+  /** Command: lets peers find this listener by a channel of the application. Once. */
+  useChannel({ signalling, servers }: ChannelUse): void {
+    this.#lookAround(servers);
+    this.#machine.useChannel(servers, monotonicNow());
+    this.#join(signalling);
+    this.wake();
   }
 
   /** Command: lets peers find this listener by these servers. Once. */
@@ -308,6 +325,22 @@ export class Endpoint implements ConnectionOwner {
     return machine;
   }
 
+  #callByChannel(machine: ConnectionMachine, servers: readonly Address[]): void {
+    this.#machine.onInterfaces(reachableAddresses(this.addresses), monotonicNow());
+    this.#machine.callByChannel(machine, servers, monotonicNow());
+    if (servers.some(({ host }) => !isLoopback(host))) this.#routerPort?.start(ROUTER_DELAY);
+    this.wake();
+  }
+
+  #join(signalling: Signalling): void {
+    this.#signalling = signalling;
+    signalling.onMessage((envelope) => {
+      if (this.#isOver || !(envelope instanceof Uint8Array)) return;
+      this.#machine.onChannelMessage(envelope, monotonicNow());
+      this.wake();
+    });
+  }
+
   /** What this machine and its router know of where we are, beside what servers tell. */
   #lookAround(servers: readonly Address[]): void {
     this.#machine.onInterfaces(reachableAddresses(this.addresses), monotonicNow());
@@ -332,6 +365,14 @@ export class Endpoint implements ConnectionOwner {
       case "pasting-moved":
         this.#handlers?.onMoved();
         return;
+      case "envelope": {
+        const { bytes } = event;
+        // What cannot be sent is lost, as anything may be there.
+        void Promise.resolve()
+          .then(() => this.#signalling?.send(bytes))
+          .catch(() => {});
+        return;
+      }
       case "sockets-wanted":
         void this.#openSockets(event);
         return;

@@ -65,6 +65,8 @@ export interface ListenerSetup {
   readonly lan: boolean;
   /** Whether callers are told of by {@link Listener.answer}. */
   readonly paste: boolean;
+  /** Whether peers find us by a channel of the application. */
+  readonly channel: boolean;
   /** Whether tickets say that relayed paths are not wanted. */
   readonly directOnly: boolean;
   /** Where tickets outlive the process. */
@@ -324,9 +326,9 @@ export class Listener extends EventEmitter<ListenerEvents> {
 
   #ticketAddresses(): readonly Address[] {
     const bound = this.addresses;
-    const { addresses: chosen, servers, lan } = this.#setup;
-    // Where a server tells the way, a ticket gives away no more than it must.
-    if (chosen === undefined) return servers.length > 0 && !lan ? [] : reachableAddresses(bound);
+    const { addresses: chosen, servers, channel, lan } = this.#setup;
+    // Where a server or a channel tells the way, a ticket gives away no more than it must.
+    if (chosen === undefined) return (servers.length > 0 || channel) && !lan ? [] : reachableAddresses(bound);
     const portOf = (family: 4 | 6): number => (bound.find((each) => each.family === family) ?? bound[0]!).port;
     return chosen.map((each) => (each.port === 0 ? { ...each, port: portOf(each.family) } : each));
   }
