@@ -8,6 +8,7 @@ import { PunchlineError } from "./io/errors.ts";
 import type { Identity } from "./io/identity.ts";
 import { identityFor } from "./io/identity-file.ts";
 import { Server } from "./io/server.ts";
+import { type LimitName, type LimitOptions, limitsFrom, SERVER_LIMITS } from "./server/limit-options.ts";
 
 /** Options of {@link serve}. */
 export interface ServeOptions {
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly addresses?: readonly string[];
   /** Whether strangers may ask for answers from the other port and address (RFC 5780 §7); needs two addresses; default false. */
   readonly diagnostics?: boolean;
+  /** What clients may hold and do; defaults are in spec/rendezvous.md#limits. */
+  readonly limits?: LimitOptions;
 }
 
 // Specification
@@ -42,7 +45,7 @@ const MAX_ADDRESSES = 4;
  * @throws {@link PunchlineError} `ERR_OPTION`, `ERR_IDENTITY` or `ERR_BIND`.
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const { port = DEFAULT_PORT, diagnostics = false, addresses } = options;
+  const { port = DEFAULT_PORT, diagnostics = false, addresses, limits = {} } = options;
   if (!Number.isInteger(port) || port < 1 || port > 65_534)
     throw bad(`port is a whole number from 1 to 65534, not ${String(port)}`);
   const hosts = checkHosts(options.host);
@@ -52,7 +55,24 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   if (names !== undefined && (names.length < 1 || names.length > MAX_ADDRESSES)) {
     throw bad(`addresses names 1 to ${MAX_ADDRESSES} places`);
   }
-  return Server.open({ hosts, port, names, identity: identityFor(options.identity), diagnostics });
+  checkLimits(limits);
+  return Server.open({
+    hosts,
+    port,
+    names,
+    identity: identityFor(options.identity),
+    diagnostics,
+    limits: limitsFrom(limits),
+  });
+}
+
+function checkLimits(limits: LimitOptions): void {
+  for (const [name, value] of Object.entries(limits) as [LimitName, number | undefined][]) {
+    if (!Object.hasOwn(SERVER_LIMITS, name)) throw bad(`no limit is called ${name}`);
+    const { max } = SERVER_LIMITS[name];
+    const isFine = value === undefined || (Number.isInteger(value) && value >= 1 && value <= max);
+    if (!isFine) throw bad(`limit ${name} is a whole number from 1 to ${max}, not ${String(value)}`);
+  }
 }
 
 function checkHosts(host: ServeOptions["host"]): readonly string[] {

@@ -70,8 +70,8 @@ export type CliEvent =
     } & PathReport)
   /** `server` can be reached; `address` is what clients need. */
   | { readonly event: "serving"; readonly address: string; readonly addresses: readonly string[] }
-  /** How `server` is, now and then and at its end. */
-  | ({ readonly event: "health" } & ServerHealth)
+  /** How `server` is, now and then and at its end; `rss` is its memory in bytes. */
+  | ({ readonly event: "health"; readonly rss: number } & ServerHealth)
   /** What `doctor` has found out about this network, and the same as a word. */
   | ({ readonly event: "report"; readonly report: string } & NetworkReport)
   /** What two networks come to. */

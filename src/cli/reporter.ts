@@ -154,9 +154,7 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
     case "serving":
       return [`Serving on ${event.addresses.join(", ")}. Clients need this address:`];
     case "health":
-      return [
-        `${event.sessions} sessions, ${event.slots} slots, ${event.calls} calls; ${event.stun.answered} STUN answers, ${event.stun.limited} over the rate.`,
-      ];
+      return [healthLine(event)];
     // Printed by the commands that have them, or said by the exit code.
     case "ticket":
     case "bench":
@@ -165,6 +163,11 @@ function sentences(event: Exclude<CliEvent, { event: "progress" }>): readonly st
     case "closed":
       return [];
   }
+}
+
+function healthLine({ sessions, slots, calls, stun, rejected, rss }: Extract<CliEvent, { event: "health" }>): string {
+  const dropped = Object.values(rejected).reduce((sum, count) => sum + count, 0);
+  return `${sessions} sessions, ${slots} slots, ${calls} calls; ${stun.answered} STUN answers, ${stun.limited} over the rate; ${dropped} datagrams rejected; ${formatBytes(rss)} of memory.`;
 }
 
 function summaryLine(summary: Summary): string {

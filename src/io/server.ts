@@ -6,6 +6,7 @@
 import { isIP } from "node:net";
 import { type Config, DEFAULT_CONFIG } from "../connection/config.ts";
 import { randomBytes, sha256 } from "../crypto/primitives.ts";
+import type { AllLimits } from "../server/limit-options.ts";
 import { ServerMachine, type ServerMachineHealth } from "../server/server-machine.ts";
 import type { StunPlaces } from "../stun/responder.ts";
 import { encodeServerString } from "../ticket/server-string.ts";
@@ -28,6 +29,7 @@ export interface ServerSetup {
   readonly identity: Identity;
   /** Whether strangers may find out what their NAT does (RFC 5780 §7). */
   readonly diagnostics: boolean;
+  readonly limits: AllLimits;
 }
 
 // Implementation
@@ -35,8 +37,24 @@ export interface ServerSetup {
 /** Places that the address of a server names. */
 const MAX_PLACES = 4;
 
-/** Idle clients keep their sessions by a sign of life every five seconds; thrice as long is long enough. */
-const CONFIG: Config = { ...DEFAULT_CONFIG, linger: 30_000 };
+/** Sessions carry messages of some hundred bytes, a few at a time, and there are many of them. */
+const CONFIG: Config = {
+  ...DEFAULT_CONFIG,
+  // Idle clients show a sign of life every five seconds.
+  linger: 30_000,
+  // RDV-28: no search for larger datagrams.
+  maxDatagramSize: 1200,
+  // What a session may say at once (`controlRate` in server/limits.ts) never waits for credit.
+  maxData: 128 * 1024,
+  maxStreamData: 128 * 1024,
+  memoryBudget: 128 * 1024,
+  // One stream carries all messages.
+  maxStreamsBidi: 1,
+  maxStreamsUni: 0,
+  // More would not wait: the server closes slow sessions before.
+  sendBuffer: 128 * 1024,
+  congestion: "new-reno",
+};
 
 /** How long sessions may go on after {@link Server.close}, in ms, unless the caller says otherwise. */
 const DRAIN: Duration = 2_000;
@@ -60,6 +78,7 @@ export class Server {
         pool,
         sockets: sockets.map(({ id, address }) => ({ id, family: address.family })),
         config: CONFIG,
+        ...setup.limits,
         diagnostics: groups.map((group) => (setup.diagnostics ? placesOf(group) : undefined)),
       },
       monotonicNow(),

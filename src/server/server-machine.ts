@@ -15,7 +15,6 @@ import type { ConnectionMachine } from "../connection/connection.ts";
 import { EndpointMachine } from "../connection/endpoint.ts";
 import type { EndpointEvent } from "../connection/endpoint-events.ts";
 import type { ConnectionEvent } from "../connection/events.ts";
-import type { Rate } from "../connection/rate-limit.ts";
 import type { KeyPair } from "../crypto/primitives.ts";
 import { deriveServerKeys, serverPin } from "../crypto/server-keys.ts";
 import type { ProbeSource } from "../signal/messages.ts";
@@ -31,6 +30,7 @@ import type { ServerOutput } from "./outbox.ts";
 import { RendezvousServer, type ServerHealth } from "./rendezvous.ts";
 import type { SessionId } from "./session.ts";
 import { SourceLimiter } from "./source-limiter.ts";
+import { DEFAULT_STUN_RATES, type StunRates } from "./stun-rates.ts";
 
 /** What a server is made of. */
 export interface ServerMachineOptions {
@@ -55,12 +55,6 @@ export interface ServerMachineOptions {
   readonly diagnostics?: readonly (StunPlaces | undefined)[];
 }
 
-/** How often strangers are answered by STUN. */
-export interface StunRates {
-  readonly perSource: Rate;
-  readonly total: Rate;
-}
-
 /** STUN since the server began. */
 export interface StunCounters {
   answered: number;
@@ -73,15 +67,11 @@ export interface StunCounters {
 /** How a server is at a moment. */
 export interface ServerMachineHealth extends ServerHealth {
   readonly stun: Readonly<StunCounters>;
+  /** Datagrams that came to nothing, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
 }
 
 // Implementation
-
-/** A discovery asks some thirty times within a second, from one network often several machines. */
-export const DEFAULT_STUN_RATES: StunRates = {
-  perSource: { perSecond: 100, burst: 400 },
-  total: { perSecond: 100_000, burst: 200_000 },
-};
 
 /** Answers to strangers that wait for the next turn; beyond this they are lost, as in any full queue. */
 const MAX_OUTGOING = 4_096;
@@ -196,7 +186,7 @@ export class ServerMachine implements Machine<never> {
 
   /** How the server is. */
   get health(): ServerMachineHealth {
-    return { ...this.#rendezvous.health, stun: this.#stun };
+    return { ...this.#rendezvous.health, stun: { ...this.#stun }, rejected: { ...this.#endpoint.stats.dropped } };
   }
 
   #answerStun(request: Uint8Array, via: SocketId, from: Address): void {
