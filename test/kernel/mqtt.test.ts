@@ -64,6 +64,6 @@ test.each([
   // The ticket names neither an address nor a server.
   expect(ticket.length).toBeLessThan(90);
   const end = JSON.parse(await peer("ha", "connect", topic, ticket));
-  expect(end).toMatchObject({ remote: OUTER_ADDRESSES.b, text: "hello by way of a broker" });
+  expect(end).toMatchObject({ remote: OUTER_ADDRESSES.b, back: end.there });
   expect(end.ms).toBeLessThan(2_000);
 });

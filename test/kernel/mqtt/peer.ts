@@ -1,12 +1,13 @@
 /**
  * A peer that finds the other one by a topic of an MQTT broker; for tests in namespaces.
  *
- * `listen` prints its ticket, and answers whatever comes with the same; `connect` sends a line and prints what comes back.
+ * `listen` prints its ticket, and answers whatever comes with the same; `connect` sends 256 KiB and prints the hashes of both ways.
  * Arguments: role, broker, STUN server, topic, and the ticket for `connect`.
  *
  * @module
  */
-import { text } from "node:stream/consumers";
+import { createHash, randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { connect, listen } from "../../../src/index.ts";
 import { MqttChannel } from "./client.ts";
 
@@ -26,7 +27,9 @@ if (role === "listen") {
   const stream = await connect(ticket, options);
   const ms = Math.round(performance.now() - startedAt);
   const { remote } = stream.connection.paths()[0]!;
-  stream.end("hello by way of a broker");
-  process.stdout.write(`${JSON.stringify({ ms, remote: remote.host, text: await text(stream) })}\n`);
+  const sent = randomBytes(256 * 1024);
+  stream.end(sent);
+  const [there, back] = [sent, await buffer(stream)].map((bytes) => createHash("sha256").update(bytes).digest("hex"));
+  process.stdout.write(`${JSON.stringify({ ms, remote: remote.host, there, back })}\n`);
   channel.close();
 }
