@@ -18,12 +18,17 @@ import { Discovery, type DiscoveryEvent, type DiscoveryServer } from "../stun/di
 import type { BufferPool } from "../util/buffer-pool.ts";
 import { Deque } from "../util/deque.ts";
 import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/machine.ts";
-import { earliest, type Instant } from "../util/time.ts";
+import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { classify } from "../wire/datagram.ts";
 import type { NatProfile } from "../wire/nat-profile.ts";
 import { FilteringProbe } from "./filtering-probe.ts";
 import { discoveryServers } from "./server-places.ts";
 import { type FreshSocket, SocketDesk, type SocketWish } from "./socket-desk.ts";
+
+// Implementation
+
+/** A server that has opened no session after this long counts as down, in ms: as long as it takes to prove that UDP is blocked. */
+const SESSION_LIMIT: Duration = 3_000;
 
 /** What the owner is told, and asked for. */
 export type ExaminerEvent =
@@ -67,6 +72,7 @@ export class Examiner implements Machine<ExaminerEvent> {
   readonly #desk = new SocketDesk();
   readonly #events = new Deque<ExaminerEvent>();
   readonly #sessions: readonly (Session | undefined)[];
+  readonly #sessionsUntil: Instant;
   #isDiscovered: boolean;
   #isFinished = false;
   #now: Instant;
@@ -83,6 +89,7 @@ export class Examiner implements Machine<ExaminerEvent> {
     });
     this.#discovery = new Discovery({ family, via, localPort, random, pool });
     this.#sessions = servers.map((server) => this.#openSession(server));
+    this.#sessionsUntil = after(now, SESSION_LIMIT);
     const all = [...stun.map((address): DiscoveryServer => ({ address })), ...discoveryServers(servers)];
     const own = all.filter(({ address }) => address.family === family);
     this.#isDiscovered = own.length === 0;
@@ -144,7 +151,8 @@ export class Examiner implements Machine<ExaminerEvent> {
   nextTimeout(): Instant | undefined {
     let next = earliest(this.#discovery.nextTimeout(), this.#endpoint.nextTimeout());
     for (const { probe } of this.#open) next = earliest(next, probe?.nextTimeout());
-    return next;
+    const isAwaited = this.#open.some(({ hasAnswered, isOver }) => !hasAnswered && !isOver);
+    return isAwaited ? earliest(next, this.#sessionsUntil) : next;
   }
 
   // Getters
@@ -197,13 +205,10 @@ export class Examiner implements Machine<ExaminerEvent> {
     for (let event = this.#discovery.pollEvent(); event !== undefined; event = this.#discovery.pollEvent()) {
       this.#onDiscoveryEvent(event);
     }
-    // The end of one session may be told only after others have been looked at.
-    for (let hasNews = true; hasNews; ) {
-      hasNews = false;
-      for (let event = this.#endpoint.pollEvent(); event !== undefined; event = this.#endpoint.pollEvent()) {
-        hasNews = true;
-        this.#onEndpointEvent(event);
-      }
+    for (const session of this.#open) this.#settle(session);
+    for (let event = this.#endpoint.pollEvent(); event !== undefined; event = this.#endpoint.pollEvent()) {
+      this.#onEndpointEvent(event);
+      // What follows from it may be told by the endpoint in turn.
       for (const session of this.#open) this.#settle(session);
     }
     for (let wish = this.#desk.pollWish(); wish !== undefined; wish = this.#desk.pollWish()) this.#events.push(wish);
@@ -244,7 +249,8 @@ export class Examiner implements Machine<ExaminerEvent> {
     const { probe } = session;
     if (probe === undefined) return;
     session.hasAnswered ||= probe.hasAnswered;
-    if (probe.isOver && !session.isOver) {
+    const isLate = !session.hasAnswered && this.#now >= this.#sessionsUntil;
+    if ((probe.isOver || isLate) && !session.isOver) {
       session.isOver = true;
       const { verdict } = probe;
       if (verdict !== undefined && this.profile.filtering === undefined) {

@@ -40,6 +40,17 @@ export interface BufferFacts {
   readonly granted: number;
 }
 
+/** One of our own servers that was asked. */
+export interface ServerFacts {
+  /** Its main place, as it was named. */
+  readonly host: string;
+  readonly port: number;
+  /** Whether it has answered STUN at one of its places. */
+  readonly hasAnswered: boolean;
+  /** Whether it has opened a session. */
+  readonly hasSession: boolean;
+}
+
 /** See the module. */
 export interface NetworkFacts {
   /** `undefined` if the machine has no such address. */
@@ -51,4 +62,6 @@ export interface NetworkFacts {
   readonly receiveBuffer: BufferFacts | undefined;
   /** Largest UDP payload that was seen to arrive, in bytes. */
   readonly mtu: number | undefined;
+  /** Our own servers, in the order in which they were named. */
+  readonly servers: readonly ServerFacts[];
 }

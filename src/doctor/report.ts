@@ -24,7 +24,14 @@ import {
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
 import { type ClassicName, classicNameOf } from "./classic-name.ts";
-import type { BufferFacts, FamilyFacts, NetworkFacts, PortMappingFacts, PortMappingProtocol } from "./facts.ts";
+import type {
+  BufferFacts,
+  FamilyFacts,
+  NetworkFacts,
+  PortMappingFacts,
+  PortMappingProtocol,
+  ServerFacts,
+} from "./facts.ts";
 
 // Specification
 
@@ -95,6 +102,16 @@ export interface PortMappingReport {
   readonly protocol?: PortMappingProtocol;
 }
 
+/** How it stands with one of our own servers. */
+export interface ServerReport {
+  /** Its main place. */
+  readonly address: string;
+  /** Whether it has answered STUN. */
+  readonly stun: Answer;
+  /** Whether it has opened a session. */
+  readonly session: Answer;
+}
+
 /** See the module. */
 export interface NetworkReport {
   readonly schema: typeof REPORT_SCHEMA;
@@ -107,11 +124,13 @@ export interface NetworkReport {
   readonly mtu?: number;
   /** Tags of the networks that the machine itself is in, at most {@link MAX_LAN_TAGS}. */
   readonly lans: readonly string[];
+  /** Our own servers, if any were asked. Not part of the string that people paste. */
+  readonly servers?: readonly ServerReport[];
 }
 
 /** The report of what was found out. */
 export function reportOf(facts: NetworkFacts): NetworkReport {
-  const { ipv4, ipv6, receiveBuffer, mtu } = facts;
+  const { ipv4, ipv6, receiveBuffer, mtu, servers } = facts;
   const mapping = portMappingOf(facts.portMapping, ipv4);
   const isBehindSecond = facts.secondNat ?? (mapping.state === "useless" ? true : undefined);
   return {
@@ -125,6 +144,7 @@ export function reportOf(facts: NetworkFacts): NetworkReport {
     ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
     ...(mtu === undefined ? {} : { mtu }),
     lans: lanTags(ipv4?.hosts ?? []),
+    ...(servers.length === 0 ? {} : { servers: servers.map(serverReport) }),
   };
 }
 
@@ -149,6 +169,11 @@ export function profileOf(report: NatReport): NatProfile {
 /** The value, unless it is unknown. */
 export function known<Value extends string>(value: Value | "unknown"): Value | undefined {
   return value === "unknown" ? undefined : (value as Value);
+}
+
+function serverReport({ host, port, hasAnswered, hasSession }: ServerFacts): ServerReport {
+  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return { address, stun: hasAnswered ? "yes" : "no", session: hasSession ? "yes" : "no" };
 }
 
 function natOf(facts: FamilyFacts, isBehindSecond: boolean | undefined): NatReport {

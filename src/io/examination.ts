@@ -8,23 +8,29 @@
  */
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { setImmediate } from "node:timers/promises";
+import { type ExaminedServer, Examiner, type ExaminerEvent } from "../agent/examiner.ts";
 import { randomBytes } from "../crypto/primitives.ts";
-import type { FamilyFacts, NetworkFacts, PortMappingFacts } from "../doctor/facts.ts";
-import { Discovery, type DiscoveryEvent } from "../stun/discovery/discovery.ts";
+import type { FamilyFacts, NetworkFacts, PortMappingFacts, ServerFacts } from "../doctor/facts.ts";
+import type { ServerRecord } from "../ticket/records.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
-import type { Address, SocketId } from "../util/machine.ts";
+import { type Address, type SocketId, sameAddress } from "../util/machine.ts";
 import type { Duration } from "../util/time.ts";
 import { monotonicNow } from "./clock.ts";
 import { Driver } from "./driver.ts";
 import { PunchlineError } from "./errors.ts";
+import { openExtraSockets } from "./extra-sockets.ts";
 import { PortMapper } from "./portmap/port-mapper.ts";
 import { lookUpServer, type ServerName } from "./server-names.ts";
+import { resolveServers } from "./servers.ts";
 import { UdpSocket } from "./udp-socket.ts";
 
 /** What to ask, and for how long. */
 export interface ExaminationOptions {
-  /** STUN servers, 1 to 8. One with two addresses (RFC 5780 §3) tells most; two others tell the mapping. */
+  /** STUN servers. One with two addresses (RFC 5780 §3) tells most; two others tell the mapping. */
   readonly stun: readonly ServerName[];
+  /** Servers of ours: the places of each, its main one first. With the others 1 to 8. */
+  readonly servers: readonly (readonly ServerRecord[])[];
   /** Whether the router is asked which protocols for port mapping it speaks. */
   readonly portMapping: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -37,25 +43,21 @@ const TIME_LIMIT: Duration = 4_500;
 
 const FAMILIES = [4, 6] as const;
 
+/** Stands for all addresses of a family. */
+const ANY_HOST = { 4: "0.0.0.0", 6: "::" } as const;
+
 /**
  * Examines the network that this machine is in.
  *
  * @throws {@link PunchlineError} `ERR_OPTION` if no server's name leads to an address; the reason of `signal`.
  */
 export async function examineNetwork(options: ExaminationOptions): Promise<NetworkFacts> {
-  const { stun, portMapping, signal } = options;
+  const { portMapping, signal } = options;
   signal?.throwIfAborted();
-  const lookups = await Promise.all(stun.map(async (name) => ({ name, addresses: await lookUpServer(name) })));
-  const lost = lookups.find(({ addresses }) => addresses.length === 0);
-  if (lost !== undefined && lookups.every(({ addresses }) => addresses.length === 0)) {
-    throw new PunchlineError("ERR_OPTION", `${lost.name.host} is no address, and no name that leads to one`, {
-      hint: "check the name of the STUN server, and whether this machine can resolve names",
-    });
-  }
-  const servers = lookups.flatMap(({ addresses }) => addresses);
+  const whom = await lookUpAll(options);
   const deadline = new Deadline(TIME_LIMIT, signal);
   try {
-    const examinations = await Promise.all(FAMILIES.map((family) => FamilyExamination.open(family, servers)));
+    const examinations = await Promise.all(FAMILIES.map((family) => FamilyExamination.open(family, whom)));
     const [mapping] = await Promise.all([
       portMapping ? probeRouter(deadline) : Promise.resolve(NOT_ASKED),
       ...examinations.map((examination) => examination?.run(deadline)),
@@ -63,10 +65,41 @@ export async function examineNetwork(options: ExaminationOptions): Promise<Netwo
     signal?.throwIfAborted();
     const [ipv4, ipv6] = examinations.map((examination) => examination?.facts());
     const receiveBuffer = examinations.find((examination) => examination !== undefined)?.receiveBuffer;
-    return { ipv4, ipv6, portMapping: mapping.facts, secondNat: mapping.secondNat, receiveBuffer, mtu: undefined };
+    const servers = options.servers.map(([main], index): ServerFacts => {
+      const { host, port } = main!;
+      const seen = examinations.map((examination) => examination?.serverFacts(index));
+      const hasAnswered = seen.some((each) => each?.hasAnswered === true);
+      return { host, port, hasAnswered, hasSession: seen.some((each) => each?.hasSession === true) };
+    });
+    const { facts, secondNat } = mapping;
+    return { ipv4, ipv6, portMapping: facts, secondNat, receiveBuffer, mtu: undefined, servers };
   } finally {
     deadline.end();
   }
+}
+
+/** Whom to ask, by addresses. */
+interface Askable {
+  readonly stun: readonly Address[];
+  /** Those whose names lead nowhere have no addresses. */
+  readonly servers: readonly ExaminedServer[];
+}
+
+/** @throws {@link PunchlineError} `ERR_OPTION` if there is nobody. */
+async function lookUpAll({ stun, servers }: ExaminationOptions): Promise<Askable> {
+  const [addresses, found] = await Promise.all([
+    Promise.all(stun.map(lookUpServer)),
+    Promise.all(servers.map(resolveServers)),
+  ]);
+  const whom = {
+    stun: addresses.flat(),
+    servers: found.map(([server], index) => server ?? { pin: servers[index]![0]!.pin, addresses: [] }),
+  };
+  if (whom.stun.length > 0 || whom.servers.some((each) => each.addresses.length > 0)) return whom;
+  const { host } = [...stun, ...servers.flat()][0]!;
+  throw new PunchlineError("ERR_OPTION", `${host} is no address, and no name that leads to one`, {
+    hint: "check the name of the server, and whether this machine can resolve names",
+  });
 }
 
 /** The time that there is; ends early if the caller gives up. */
@@ -93,42 +126,49 @@ class Deadline {
 class FamilyExamination {
   readonly receiveBuffer: { readonly asked: number; readonly granted: number };
   readonly #family: 4 | 6;
-  readonly #machine: Discovery;
-  readonly #driver: Driver<DiscoveryEvent>;
+  readonly #machine: Examiner;
+  readonly #driver: Driver<ExaminerEvent>;
+  readonly #servers: readonly ExaminedServer[];
   readonly #rtts: Duration[] = [];
+  /** Places that have answered STUN. */
+  readonly #answering: Address[] = [];
   readonly #finished: Promise<void>;
   readonly #hasServers: boolean;
   #nextSocket: SocketId = 1;
   #isOver = false;
   #tellFinished: () => void = () => {};
 
-  private constructor(family: 4 | 6, socket: UdpSocket, servers: readonly Address[]) {
+  private constructor(family: 4 | 6, socket: UdpSocket, { stun, servers }: Askable) {
     this.#family = family;
+    this.#servers = servers;
     this.receiveBuffer = socket.receiveBuffer;
     this.#finished = new Promise((resolve) => {
       this.#tellFinished = resolve;
     });
     const pool = new BufferPool();
     const localPort = socket.address.port;
-    this.#machine = new Discovery({ family, via: socket.id, localPort, random: randomBytes, pool });
-    this.#driver = new Driver<DiscoveryEvent>({
+    this.#machine = new Examiner(
+      { family, via: socket.id, localPort, random: randomBytes, pool, stun, servers },
+      monotonicNow(),
+    );
+    this.#driver = new Driver<ExaminerEvent>({
       machine: this.#machine,
       sockets: [socket],
       pool,
       onEvent: (event) => this.#onEvent(event),
       onIdle: () => {},
     });
-    const own = servers.filter((server) => server.family === family);
-    this.#hasServers = own.length > 0;
-    for (const address of own) this.#machine.addServer({ address }, monotonicNow());
+    this.#hasServers = [...stun, ...servers.flatMap(({ addresses }) => addresses)].some(
+      (address) => address.family === family,
+    );
   }
 
   /** `undefined` if this machine has no address of the family that leads anywhere. */
-  static async open(family: 4 | 6, servers: readonly Address[]): Promise<FamilyExamination | undefined> {
+  static async open(family: 4 | 6, whom: Askable): Promise<FamilyExamination | undefined> {
     if (ownAddresses(family).length === 0) return undefined;
     try {
-      const socket = await UdpSocket.open({ id: 0, host: family === 4 ? "0.0.0.0" : "::", port: 0 });
-      return new FamilyExamination(family, socket, servers);
+      const socket = await UdpSocket.open({ id: 0, host: ANY_HOST[family], port: 0 });
+      return new FamilyExamination(family, socket, whom);
     } catch {
       return undefined;
     }
@@ -139,6 +179,10 @@ class FamilyExamination {
     this.#driver.wake();
     if (this.#hasServers) await Promise.race([this.#finished, deadline.over]);
     this.#isOver = true;
+    this.#machine.close(monotonicNow());
+    this.#driver.wake();
+    // What servers are to hear of the end leaves in this turn of the event loop.
+    await setImmediate();
     await new Promise<void>((resolve) => this.#driver.stop(resolve));
   }
 
@@ -155,19 +199,26 @@ class FamilyExamination {
     };
   }
 
-  #onEvent(event: DiscoveryEvent): void {
+  /** How it stands with one of our own servers. */
+  serverFacts(index: number): Pick<ServerFacts, "hasAnswered" | "hasSession"> {
+    const { addresses } = this.#servers[index]!;
+    // Its other places are one port further on.
+    const places = addresses.flatMap((address) => [address, { ...address, port: address.port + 1 }]);
+    const hasAnswered = this.#answering.some((each) => places.some((place) => sameAddress(each, place)));
+    return { hasAnswered, hasSession: this.#machine.hasSession(index) };
+  }
+
+  #onEvent(event: ExaminerEvent): void {
     switch (event.type) {
-      case "socket-wanted":
-        void this.#openSocket(event.request);
+      case "sockets-wanted":
+        void this.#openSockets(event.request, event.count);
         return;
-      case "socket-unwanted":
-        this.#driver.removeSocket(event.via);
+      case "sockets-unwanted":
+        for (const via of event.sockets) this.#driver.removeSocket(via);
         return;
       case "mapped":
+        this.#answering.push(event.server);
         if (event.rtt !== undefined) this.#rtts.push(event.rtt);
-        return;
-      case "profile":
-      case "blocked":
         return;
       case "finished":
         this.#tellFinished();
@@ -175,18 +226,16 @@ class FamilyExamination {
     }
   }
 
-  async #openSocket(request: number): Promise<void> {
-    const id = this.#nextSocket++;
-    const socket = await UdpSocket.open({ id, host: this.#family === 4 ? "0.0.0.0" : "::", port: 0 }).catch(
-      () => undefined,
-    );
+  async #openSockets(request: number, count: number): Promise<void> {
+    const nextId = (): SocketId => this.#nextSocket++;
+    const sockets = await openExtraSockets({ count, host: ANY_HOST[this.#family], nextId });
     if (this.#isOver) {
-      socket?.close();
+      for (const socket of sockets) socket.close();
       return;
     }
-    if (socket !== undefined) this.#driver.addSocket(socket);
-    const fresh = socket === undefined ? undefined : { via: id, localPort: socket.address.port };
-    this.#machine.onSocket(request, fresh, monotonicNow());
+    for (const socket of sockets) this.#driver.addSocket(socket);
+    const fresh = sockets.map(({ id: via, address: { port: localPort } }) => ({ via, localPort }));
+    this.#machine.onSockets(request, fresh, monotonicNow());
     this.#driver.wake();
   }
 }

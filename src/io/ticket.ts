@@ -57,6 +57,19 @@ export class Ticket {
     return new Ticket(decoded, word);
   }
 
+  /**
+   * The ticket, if it has not expired.
+   *
+   * @throws {@link PunchlineError} `ERR_TICKET` or `ERR_TICKET_EXPIRED`.
+   * @internal
+   */
+  static usable(ticket: string | Ticket): Ticket {
+    const parsed = ticket instanceof Ticket ? ticket : Ticket.parse(ticket);
+    const { expiresAt } = parsed;
+    if (expiresAt === undefined || expiresAt.getTime() > Date.now()) return parsed;
+    throw new PunchlineError("ERR_TICKET_EXPIRED", `the ticket expired at ${expiresAt.toISOString()}`);
+  }
+
   /** The text form, with the secret: one word, at most 1,024 characters, to be given to the peer. */
   toString(): string {
     this.#text ??= encodeTicket(this.fields, sha256);

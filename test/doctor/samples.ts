@@ -35,6 +35,7 @@ export function network(facts: Partial<NetworkFacts> = {}): NetworkFacts {
     secondNat: undefined,
     receiveBuffer: undefined,
     mtu: undefined,
+    servers: [],
     ...facts,
   };
 }
