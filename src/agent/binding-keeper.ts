@@ -16,7 +16,7 @@ import type { MainSocket } from "./surroundings.ts";
 
 // Specification
 
-/** Time between two questions to each server, in ms: half of what the most impatient routers allow (RFC 4787 §4.3). */
+/** Time between two questions to each server, in ms: half of 30 s, as long as routers remember that ignore RFC 4787 §4.3. */
 export const ASK_INTERVAL: Duration = 15_000;
 
 /** Time between two openers to each address of the peer, in ms: some are lost, and nobody tells when the peer begins. */

@@ -210,7 +210,15 @@ describe("other networks", () => {
     expect(pasted.finish()).toBeLessThan(500);
   });
 
-  test("a tenth of all lost: connected all the same (PASTE-6)", () => {
+  test("one NAT in front of both, which turns nothing around: their inner addresses serve, if they tell them (PASTE-4)", () => {
+    const sharedNat = kind(EI, APD, { lifetime: 30_000 });
+    const pasted = new Pasted({ sharedNat, tellsHosts: true }).listen().call().wait(MINUTE);
+    expect(pasted.ticket.addresses.map(({ host }) => host)).toEqual(["203.0.113.1", "10.0.0.3"]);
+    expect(pasted.paste()).toBeUndefined();
+    expect(pasted.finish()).toBeLessThan(500);
+  });
+
+  test("a twentieth lost on each link: connected all the same (PASTE-6)", () => {
     for (let seed = 1; seed <= 5; seed++) {
       const pasted = new Pasted({ seed, link: { delay: 10, loss: 0.05 } }).listen().call().wait(MINUTE);
       pasted.paste();
