@@ -23,8 +23,6 @@ const LISTENER_ADDRESS = (index: number): string => `${CROWD.prefix}.${index >> 
 const CALLER_ADDRESS = `${CROWD.prefix}.128.0`;
 
 const LISTENERS = 10_000;
-/** A process may not open as many sockets as that. */
-const PROCESSES = 4;
 const MEMORY_LIMIT = 400 * 2 ** 20;
 
 /** Calls a second, and for how many seconds. */
@@ -34,11 +32,10 @@ const CALL_SECONDS = 10;
 /** How long a crowd may take to register, in ms. */
 const REGISTER_TIMEOUT = 240_000;
 
-const PROGRAM = fileURLToPath(new URL("programs/crowd.ts", import.meta.url));
-
-/** Starts a crowd's process on `pub`, on the core for load. */
-function startCrowd(lab: NatLab, words: readonly (string | number)[]): ChildProcess {
-  const node = [process.execPath, "--import", "tsx", PROGRAM, ...words.map(String)];
+/** Starts a crowd's process on `pub`, on the core for load: with connections between peers, or with sessions alone. */
+function startCrowd(lab: NatLab, program: "crowd" | "sessions", words: readonly (string | number)[]): ChildProcess {
+  const path = fileURLToPath(new URL(`programs/${program}.ts`, import.meta.url));
+  const node = [process.execPath, "--import", "tsx", path, ...words.map(String)];
   const [command = "", ...rest] = [...lab.host("pub").prefix, ...LOAD_CORE, ...node];
   return spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
 }
@@ -53,26 +50,21 @@ async function answerOf<Answer>(child: ChildProcess, patience: number): Promise<
   return JSON.parse(value);
 }
 
-/** Registers listeners in several processes; the caller ends these. */
-async function registerAll(
-  lab: NatLab,
-  { server, count, processes }: { readonly server: string; readonly count: number; readonly processes: number },
-): Promise<{ readonly children: readonly ChildProcess[]; readonly tickets: readonly string[] }> {
-  const share = count / processes;
-  const children = Array.from({ length: processes }, (_, index) =>
-    startCrowd(lab, ["listen", server, share, LISTENER_ADDRESS(index * share)]),
-  );
-  const answers = await Promise.all(
-    children.map((child) => answerOf<{ readonly tickets: readonly string[] }>(child, REGISTER_TIMEOUT)),
-  );
-  return { children, tickets: answers.flatMap(({ tickets }) => tickets) };
+/** Registers listeners, and returns their tickets; they end with the laboratory. */
+async function registerAll(lab: NatLab, server: string, count: number): Promise<readonly string[]> {
+  const child = startCrowd(lab, "crowd", ["listen", server, count, LISTENER_ADDRESS(0)]);
+  return (await answerOf<{ readonly tickets: readonly string[] }>(child, REGISTER_TIMEOUT)).tickets;
 }
 
 /** Calls each ticket once. */
 async function callEach(lab: NatLab, tickets: readonly string[], perSecond: number): Promise<CallReport> {
-  const callers = startCrowd(lab, ["call", perSecond, CALLER_ADDRESS]);
-  callers.stdin!.end(tickets.map((ticket) => `${ticket}\n`).join(""));
-  return answerOf<CallReport>(callers, (tickets.length / perSecond) * 1000 + 60_000);
+  return outcomeOf(startCrowd(lab, "crowd", ["call", perSecond, CALLER_ADDRESS]), tickets, perSecond);
+}
+
+/** Gives a crowd of callers whom to call. */
+function outcomeOf(callers: ChildProcess, words: readonly string[], perSecond: number): Promise<CallReport> {
+  callers.stdin!.end(words.map((word) => `${word}\n`).join(""));
+  return answerOf<CallReport>(callers, (words.length / perSecond) * 1000 + 60_000);
 }
 
 function describe({ connected, failed, seconds }: CallReport): string {
@@ -82,17 +74,19 @@ function describe({ connected, failed, seconds }: CallReport): string {
 
 const crowd: Row = {
   name: "server-crowd",
-  claim: `${LISTENERS} registered listeners in less than ${MEMORY_LIMIT / 2 ** 20} MiB, and ${CALL_RATE} calls a second among them`,
+  claim: `${LISTENERS} registered listeners in less than ${MEMORY_LIMIT / 2 ** 20} MiB, and ${CALL_RATE} callers a second among them, each with a session of its own, answered`,
   minutes: 2,
   run: (place) =>
     throughNats(place, {}, async (calls, lab) => {
       const { side, address } = await calls.startServer("", SERVER_CORE);
       try {
-        const { tickets } = await registerAll(lab, { server: address, count: LISTENERS, processes: PROCESSES });
-        must(tickets.length === LISTENERS, `${tickets.length} have registered`);
+        const listeners = startCrowd(lab, "sessions", ["listen", address, LISTENERS, LISTENER_ADDRESS(0)]);
+        const { slots } = await answerOf<{ readonly slots: readonly string[] }>(listeners, REGISTER_TIMEOUT);
+        must(slots.length === LISTENERS, `${slots.length} have registered`);
         const atRest = side.residentBytes();
         const wanted = CALL_RATE * CALL_SECONDS;
-        const report = await callEach(lab, tickets.slice(0, wanted), CALL_RATE);
+        const callers = startCrowd(lab, "sessions", ["call", address, CALL_RATE, CALLER_ADDRESS]);
+        const report = await outcomeOf(callers, slots.slice(0, wanted), CALL_RATE);
         const most = Math.max(atRest, side.residentBytes());
         const figure = `${(atRest / 2 ** 20).toFixed(0)} MiB, with calls ${(most / 2 ** 20).toFixed(0)} MiB; ${describe(report)}`;
         place.log(figure);
@@ -152,7 +146,7 @@ const restart: Row = {
     throughNats(place, {}, async (calls, lab) => {
       const key = "--key server-key";
       const first = await calls.startServer(key, SERVER_CORE);
-      const { tickets } = await registerAll(lab, { server: first.address, count: RESTART_CALLS, processes: 1 });
+      const tickets = await registerAll(lab, first.address, RESTART_CALLS);
       const calling = callEach(lab, tickets, RESTART_RATE);
       await sleep((RESTART_CALLS / RESTART_RATE) * 500);
       await first.side.kill("SIGKILL");

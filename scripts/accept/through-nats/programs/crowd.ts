@@ -14,6 +14,7 @@ import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { importBuilt } from "../../../../bench/built.ts";
 import type { Listener } from "../../../../src/index.ts";
+import { addressAfter } from "./addresses.ts";
 
 /** What came of the calls. */
 export interface CallReport {
@@ -85,12 +86,6 @@ async function call(ticket: string, host: string): Promise<void> {
   const stream = await connect(ticket, options);
   stream.resume().end("hello");
   await finished(stream);
-}
-
-/** The IPv4 address that comes `count` after this one. */
-function addressAfter(first: string, count: number): string {
-  const number = first.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) + count;
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
 }
 
 const [role, ...words] = process.argv.slice(2);
