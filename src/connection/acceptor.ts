@@ -23,6 +23,7 @@ import type { ServerKeys } from "../crypto/server-keys.ts";
 import { type HintCipher, hintCipher, unmaskHint } from "../crypto/ticket-keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { type Address, formatAddress, type SocketId, sameAddress, type Transmit } from "../util/machine.ts";
+import { Tally } from "../util/tally.ts";
 import { after, type Duration, type Instant } from "../util/time.ts";
 import { REFUSED_CODE } from "../wire/codes.ts";
 import { encodeCookie, encodeResp, type InitDatagram } from "../wire/handshake-datagram.ts";
@@ -145,6 +146,8 @@ export class Acceptor {
   readonly #hintCipher: HintCipher;
   readonly #seen = new SeenHandshakes();
   readonly #pending = new Map<number, Pending>();
+  /** How many of them came from each source. */
+  readonly #pendingOfSource = new Tally<string | undefined>();
   readonly #requests = new Map<number, Pending>();
   readonly #outgoing: Transmit[] = [];
   readonly #admission: AdmissionPolicy;
@@ -214,6 +217,7 @@ export class Acceptor {
       refusal: undefined,
     };
     this.#pending.set(fingerprint, pending);
+    this.#pendingOfSource.add(pending.sourceKey);
     this.#decide(pending, now);
     return undefined;
   }
@@ -241,7 +245,7 @@ export class Acceptor {
   confirm(connection: ConnectionMachine): void {
     const confirmed = this.#pendingOf(connection);
     if (confirmed === undefined) return;
-    this.#pending.delete(confirmed.fingerprint);
+    this.#remove(confirmed);
     for (const other of this.#pending.values()) if (isSibling(other, confirmed)) this.#forget(other);
   }
 
@@ -370,14 +374,12 @@ export class Acceptor {
   #judge(entry: TicketEntry | undefined, origin: Origin, now: Instant): Admission {
     const isDatagram = typeof origin !== "number";
     const source = isDatagram ? sourceKey(origin.from.host) : undefined;
-    let halfOpenOfSource = 0;
-    for (const pending of this.#pending.values()) if (pending.sourceKey === source) halfOpenOfSource += 1;
     const arrival: Arrival = {
       host: isDatagram ? origin.from.host : undefined,
       ticketId: entry?.id,
       hasCookie: isDatagram && this.#hasCookie(origin.init, origin.from, now),
       halfOpen: this.#pending.size,
-      halfOpenOfSource,
+      halfOpenOfSource: this.#pendingOfSource.of(source),
     };
     return this.#admission.judge(arrival, now);
   }
@@ -414,8 +416,12 @@ export class Acceptor {
     return undefined;
   }
 
+  #remove(pending: Pending): void {
+    if (this.#pending.delete(pending.fingerprint)) this.#pendingOfSource.remove(pending.sourceKey);
+  }
+
   #forget(pending: Pending): void {
-    this.#pending.delete(pending.fingerprint);
+    this.#remove(pending);
     if (pending.opened !== undefined) this.#host.dropHalf(pending.opened.connection);
     for (const [id, each] of this.#requests) if (each === pending) this.#requests.delete(id);
   }

@@ -23,6 +23,7 @@ import {
   WELCOME_FLAG,
 } from "../signal/messages.ts";
 import type { Address } from "../util/machine.ts";
+import { Tally } from "../util/tally.ts";
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWitness } from "../wire/witness.ts";
@@ -75,7 +76,7 @@ export class RendezvousServer {
   readonly #limits: ServerLimits;
   readonly #canSendFrom: Readonly<Record<ProbeSource, boolean>>;
   readonly #sessions = new Map<SessionId, Session>();
-  readonly #sessionsOfSource = new Map<string, number>();
+  readonly #sessionsOfSource = new Tally<string>();
   readonly #slots: SlotTable;
   readonly #switchboard: Switchboard;
   readonly #outbox: Outbox;
@@ -101,7 +102,7 @@ export class RendezvousServer {
   /** Input: a client's session is open, its keys are confirmed and its address is validated. */
   onSessionOpened(facts: SessionFacts, now: Instant): void {
     const session = new Session(facts, this.#limits, now);
-    const ofSource = this.#sessionsOfSource.get(session.source) ?? 0;
+    const ofSource = this.#sessionsOfSource.of(session.source);
     const { maxSessions, maxSessionsPerSource } = this.#limits;
     if (this.#drainedAt !== undefined || this.#sessions.size >= maxSessions || ofSource >= maxSessionsPerSource) {
       this.#outbox.counters.sessionsRefused += 1;
@@ -110,7 +111,7 @@ export class RendezvousServer {
       return;
     }
     this.#sessions.set(facts.id, session);
-    this.#countSource(session.source, 1);
+    this.#sessionsOfSource.add(session.source);
     this.#outbox.counters.sessionsOpened += 1;
   }
 
@@ -144,9 +145,9 @@ export class RendezvousServer {
   onAddressChanged(id: SessionId, remote: Address): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
-    this.#countSource(session.source, -1);
+    this.#sessionsOfSource.remove(session.source);
     session.remote = remote;
-    this.#countSource(session.source, 1);
+    this.#sessionsOfSource.add(session.source);
   }
 
   /** Input: time has passed. */
@@ -344,15 +345,9 @@ export class RendezvousServer {
   #forget(session: Session): void {
     session.isClosed = true;
     this.#sessions.delete(session.id);
-    this.#countSource(session.source, -1);
+    this.#sessionsOfSource.remove(session.source);
     this.#slots.dropSession(session);
     this.#switchboard.dropSession(session);
-  }
-
-  #countSource(source: string, change: 1 | -1): void {
-    const count = (this.#sessionsOfSource.get(source) ?? 0) + change;
-    if (count > 0) this.#sessionsOfSource.set(source, count);
-    else this.#sessionsOfSource.delete(source);
   }
 }
 

@@ -104,9 +104,16 @@ describe("admission of handshakes", () => {
     expect(admission.judge(from("192.0.2.2"), at(0))).toBe("accept");
   });
 
-  test("drops everything while as many sessions are half open as there may be (RDV-22)", () => {
+  test.each([
+    { changes: { halfOpen: 2_047 }, unproven: "accept", proven: "accept" },
+    { changes: { halfOpen: 2_048 }, unproven: "cookie", proven: "accept" },
+    { changes: { halfOpen: 4_096 }, unproven: "half-open-limit", proven: "half-open-limit" },
+    { changes: { halfOpen: 400, halfOpenOfSource: 199 }, unproven: "accept", proven: "accept" },
+    { changes: { halfOpen: 400, halfOpenOfSource: 200 }, unproven: "cookie", proven: "accept" },
+    { changes: { halfOpen: 400, halfOpenOfSource: 400 }, unproven: "cookie", proven: "half-open-limit" },
+  ])("with $changes half open: $unproven, with a cookie $proven (RDV-22)", ({ changes, unproven, proven }) => {
     const admission = new HandshakeAdmission(at(0));
-    expect(admission.judge(from("192.0.2.1", { halfOpen: 4_095 }), at(0))).toBe("accept");
-    expect(admission.judge(from("192.0.2.1", { halfOpen: 4_096, hasCookie: true }), at(0))).toBe("half-open-limit");
+    expect(admission.judge(from("192.0.2.1", changes), at(0))).toBe(unproven);
+    expect(admission.judge(from("192.0.2.1", { ...changes, hasCookie: true }), at(0))).toBe(proven);
   });
 });

@@ -8,12 +8,17 @@ import { DEFAULT_CONFIG } from "../../src/connection/config.ts";
 import type { ConnectionMachine } from "../../src/connection/connection.ts";
 import { EndpointMachine } from "../../src/connection/endpoint.ts";
 import type { EndpointEvent } from "../../src/connection/endpoint-events.ts";
+import { localParameters } from "../../src/connection/negotiation.ts";
 import { type KeyPair, keyPairFromSeed } from "../../src/crypto/primitives.ts";
+import { ClientHandshake } from "../../src/crypto/server-handshake.ts";
 import { deriveServerKeys, serverPin } from "../../src/crypto/server-keys.ts";
+import type { AdmissionLimits } from "../../src/server/admission.ts";
 import { ServerMachine } from "../../src/server/server-machine.ts";
 import { RendezvousClient, type RendezvousEvent } from "../../src/signal/rendezvous-client.ts";
 import { StunClient, type StunClientEvent } from "../../src/stun/client.ts";
 import { address, type Host, World } from "../../src/testing/index.ts";
+import { encodeInit } from "../../src/wire/handshake-datagram.ts";
+import { encodeParameters } from "../../src/wire/parameters.ts";
 
 /** One way between any two hosts, in ms. */
 const DELAY = 20;
@@ -31,7 +36,7 @@ class Lab {
   readonly server: Host<ServerMachine>;
   readonly #keys = this.world.rng.fork("keys");
 
-  constructor() {
+  constructor(admission?: Partial<AdmissionLimits>) {
     this.identity = keyPairFromSeed(this.#keys.random(32));
     this.server = this.world.addHost({
       name: "server",
@@ -45,6 +50,7 @@ class Lab {
           pool: this.world.pool,
           sockets: PLACES.map((_, id) => ({ id, family: 4 })),
           config: DEFAULT_CONFIG,
+          admission,
         },
         this.world.now,
       ),
@@ -58,6 +64,19 @@ class Lab {
 
   newKey(): KeyPair {
     return keyPairFromSeed(this.#keys.random(32));
+  }
+
+  /** Input of the server: a right first message, of which nobody will read the answer. */
+  forge(host: string): void {
+    const { random } = this.#keys;
+    const keys = deriveServerKeys(serverPin(this.identity.publicKey));
+    const payload = encodeParameters(localParameters(DEFAULT_CONFIG, [random(8)]), 0);
+    const { core1 } = new ClientHandshake({ keys, ephemeral: this.newKey(), payload });
+    const init = encodeInit({ core: core1, token: random(8), mac2: new Uint8Array(16) });
+    this.server.machine.receive(
+      { via: 0, from: address(host, 4_433), payload: init, segmentSize: init.length },
+      this.world.now,
+    );
   }
 }
 
@@ -227,5 +246,24 @@ describe("admission (RDV-21, RDV-22)", () => {
     expect(lab.server.link.up.counters.bytesSent).toBeLessThanOrEqual(lab.server.link.down.counters.bytesDelivered);
     world.run({ for: DELAY });
     expect(lab.server.machine.health.sessions).toBe(100);
+  });
+
+  test("forged sources fill half of what may be half open at once; who proves his address gets in (RDV-22)", () => {
+    const lab = new Lab({ maxHalfOpen: 64, unprovenTotal: { perSecond: 20, burst: 100 } });
+    for (let i = 0; i < 100; i++) lab.forge(`10.0.0.${i}`);
+    const client = lab.client("client", "203.0.113.9");
+    lab.world.run({ until: () => client.session.state === "open", for: 2_000 });
+    expect(client.session.state).toBe("open");
+    // Its cookie has cost it a round trip.
+    expect(lab.world.now).toBeLessThanOrEqual(4 * DELAY + 5);
+  });
+
+  test("who writes a client's address on his messages keeps it out no more than others (RDV-22)", () => {
+    const lab = new Lab({ perSource: { perSecond: 1, burst: 16 } });
+    for (let i = 0; i < 40; i++) lab.forge("203.0.113.9");
+    const client = lab.client("client", "203.0.113.9");
+    lab.world.run({ until: () => client.session.state === "open", for: 2_000 });
+    expect(client.session.state).toBe("open");
+    expect(lab.world.now).toBeLessThanOrEqual(4 * DELAY + 5);
   });
 });
