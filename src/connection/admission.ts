@@ -30,7 +30,7 @@ export interface AdmissionPolicy {
 
 // Implementation
 
-/** Bounds memory (below 4 KiB each) and unfinished Diffie-Hellman work. */
+/** Bounds memory (some 20 KiB each) and unfinished Diffie-Hellman work. */
 const MAX_HALF_OPEN = 256;
 
 /** An office behind one NAT whose members all dial in the same second. */

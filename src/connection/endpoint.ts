@@ -25,7 +25,7 @@ import type { Address, Datagram, Machine, SocketId, Transmit } from "../util/mac
 import { after, type Duration, earliest, type Instant } from "../util/time.ts";
 import { CLOSE_CODE } from "../wire/codes.ts";
 import { classify, cut, MAX_SEGMENTS, split } from "../wire/datagram.ts";
-import { decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
+import { type CookieDatagram, decodeCookie, decodeInit, decodeResp } from "../wire/handshake-datagram.ts";
 import { CONNECTION_ID_OFFSET, CONNECTION_ID_SIZE, connectionIdKey, MIN_PACKET_SIZE } from "../wire/packet-header.ts";
 import { encodeParameters, type Parameters } from "../wire/parameters.ts";
 import { Acceptor, type CarrierRef, type HalfOpened, type HalfOpenOptions } from "./acceptor.ts";
@@ -115,6 +115,8 @@ export class EndpointMachine implements Machine<EndpointEvent> {
   readonly #acceptor: Acceptor;
   readonly #byId = new Map<number, ConnectionMachine>();
   readonly #connections = new Set<ConnectionMachine>();
+  /** Those that call, and some that have done so: nobody else asks for proof of our address. */
+  readonly #callers = new Set<ConnectionMachine>();
   readonly #tickets = new Map<ConnectionMachine, TicketEntry>();
   /** Clients of ours as a server that have not opened their connection yet. */
   readonly #clients = new Set<ConnectionMachine>();
@@ -339,6 +341,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     const parts = { config, random, pool, interfaceMtu, memory: this.#memory, openTrace };
     const connection = ConnectionMachine.initiator(this.#host, parts, this.#now);
     this.#connections.add(connection);
+    this.#callers.add(connection);
     return connection;
   }
 
@@ -365,9 +368,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       }
       case "cookie": {
         const cookie = decodeCookie(piece);
-        if (cookie === undefined) return "malformed";
-        for (const connection of this.#connections) if (connection.onCookie(cookie, now)) return undefined;
-        return "unknown-id";
+        return cookie === undefined ? "malformed" : this.#receiveCookie(cookie, now);
       }
       case "pad":
         return undefined;
@@ -380,6 +381,14 @@ export class EndpointMachine implements Machine<EndpointEvent> {
       case "foreign":
         return kind;
     }
+  }
+
+  #receiveCookie(cookie: CookieDatagram, now: Instant): string | undefined {
+    for (const connection of this.#callers) {
+      if (connection.state !== "connecting") this.#callers.delete(connection);
+      else if (connection.onCookie(cookie, now)) return undefined;
+    }
+    return "unknown-id";
   }
 
   #receivePacket(packet: Uint8Array, via: SocketId, from: Address, now: Instant): string | undefined {
@@ -447,6 +456,7 @@ export class EndpointMachine implements Machine<EndpointEvent> {
     },
     finished: (connection: ConnectionMachine) => {
       this.#connections.delete(connection);
+      this.#callers.delete(connection);
       this.#tickets.delete(connection);
       this.#clients.delete(connection);
     },
