@@ -109,6 +109,7 @@ export class ServerMachine implements Machine<never> {
   readonly #outgoing = new Deque<Transmit>();
   readonly #answer = new Uint8Array(MAX_ANSWER_SIZE);
   readonly #stun: StunCounters = { answered: 0, limited: 0, ignored: 0 };
+  #isStrangersTurn = false;
   #nextSession: SessionId = 1;
   #now: Instant;
 
@@ -169,7 +170,10 @@ export class ServerMachine implements Machine<never> {
 
   pollTransmit(now: Instant): Transmit | undefined {
     this.#advance(now);
-    const transmit = this.#outgoing.shift() ?? this.#endpoint.pollTransmit(this.#now);
+    // They take turns: a crowd of strangers must not keep sessions waiting.
+    this.#isStrangersTurn = !this.#isStrangersTurn;
+    const answer = this.#isStrangersTurn ? this.#outgoing.shift() : undefined;
+    const transmit = answer ?? this.#endpoint.pollTransmit(this.#now);
     // Polling may end connections.
     if (transmit === undefined) this.#proceed();
     return transmit ?? this.#outgoing.shift();

@@ -17,6 +17,7 @@ import { ServerMachine } from "../../src/server/server-machine.ts";
 import { RendezvousClient, type RendezvousEvent } from "../../src/signal/rendezvous-client.ts";
 import { StunClient, type StunClientEvent } from "../../src/stun/client.ts";
 import { address, type Host, World } from "../../src/testing/index.ts";
+import type { Datagram } from "../../src/util/machine.ts";
 import { encodeInit } from "../../src/wire/handshake-datagram.ts";
 import { encodeParameters } from "../../src/wire/parameters.ts";
 
@@ -139,6 +140,13 @@ class Client {
   }
 }
 
+/** RFC 8489 §5: a request without attributes, as it arrives. */
+function bindingRequest(host: string): Datagram {
+  const payload = new Uint8Array(20);
+  payload.set([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+  return { via: 0, from: address(host, 9), payload, segmentSize: payload.length };
+}
+
 const core = (kind: "core1" | "core2") => ({ kind, content: new Uint8Array(200).fill(7) });
 
 describe("an introduction over real sessions (RDV-19)", () => {
@@ -210,15 +218,21 @@ describe("STUN on the same port", () => {
 
   test("what is over a source's rate is not answered", () => {
     const lab = new Lab();
-    const raw = new Uint8Array(20);
-    raw.set([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
-    for (let i = 0; i < 500; i++) {
-      lab.server.machine.receive(
-        { via: 0, from: address("198.51.100.7", 9), payload: raw.slice(), segmentSize: raw.length },
-        lab.world.now,
-      );
-    }
+    for (let i = 0; i < 500; i++) lab.server.machine.receive(bindingRequest("198.51.100.7"), lab.world.now);
     expect(lab.server.machine.health.stun).toEqual({ answered: 400, limited: 100, ignored: 0 });
+  });
+
+  test("answers to a crowd of strangers do not keep back what sessions are told", () => {
+    const lab = new Lab();
+    const client = lab.client("client", "203.0.113.9");
+    client.rendezvous.register([{ kind: "connection", preimage: new Uint8Array(32) }]);
+    lab.world.run({ until: () => client.of("registered").length > 0, for: 2_000 });
+    const { machine } = lab.server;
+    for (let i = 0; i < 1_000; i++) machine.receive(bindingRequest(`10.0.${i >> 8}.${i & 255}`), lab.world.now);
+    machine.drain(1_000, lab.world.now);
+    const first = [1, 2, 3, 4].map(() => machine.pollTransmit(lab.world.now)?.to.host);
+    expect(first).toContain("203.0.113.9");
+    expect(first).toContain("10.0.0.0");
   });
 });
 
