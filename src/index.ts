@@ -33,7 +33,7 @@ export type { PeerRequest, TicketOptions } from "./io/ticket-options.ts";
 export { listen } from "./listen.ts";
 export type { CommonOptions, ConnectOptions, ListenOptions } from "./options.ts";
 export { type ServeOptions, serve } from "./serve.ts";
-export type { Signalling } from "./signal/carrier.ts";
 export { type LimitName, type LimitOptions, type LimitRange, SERVER_LIMITS } from "./server/limit-options.ts";
 export type { ServerMachineHealth as ServerHealth } from "./server/server-machine.ts";
+export type { Signalling } from "./signal/carrier.ts";
 export type { Address } from "./util/machine.ts";
