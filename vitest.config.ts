@@ -6,6 +6,6 @@ export default defineConfig({
     exclude: ["test/kernel/**"],
     testTimeout: 30_000,
     // Vitest leaves one core out, which on two of them halves the speed. Many tests wait more than they compute.
-    maxWorkers: "100%",
+    maxWorkers: "150%",
   },
 });
